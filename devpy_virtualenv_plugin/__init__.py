@@ -1,0 +1,3 @@
+"""`virtualenv --creator devpy`: writes an overlay on a conda interpreter."""
+
+__version__ = "0.2.0"
