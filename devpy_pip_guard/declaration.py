@@ -1,0 +1,93 @@
+"""Whether an editable that pip was asked for is declared in the devpy.toml that governs this overlay."""
+
+from __future__ import annotations
+
+import json
+import os
+from urllib.parse import urlsplit
+
+from .config import Config, load
+from .errors import DevpyError
+
+_CONFIG_KEY = "devpy-config"
+_UPDATE = "run `devpy update-editables`"
+_REBUILD = "rebuild the overlay: `devpy clean`, then `devpy update-editables`"
+
+
+def check_path(path: str) -> None:
+    """Refuse the project in a folder that is not declared.
+
+    :param path: the folder with the pyproject.toml or setup.py, as it was asked for: through symlinks, with `..`
+    :raises DevpyError: if the folder is not declared, or devpy.toml is missing or broken
+    """
+    real = os.path.realpath(path)
+    config = _governing_config(real)
+    if not any(_is_same_folder(real, declared) for declared in config.editables):
+        relative = os.path.relpath(real, os.path.realpath(config.root))
+        mend = f"add {_toml_string(relative)} to packages under [editables] there, then {_UPDATE}"
+        raise DevpyError(f"{real} is not declared in {config.file}", mend)
+
+
+def check_vcs(url: str) -> None:
+    """Refuse a project that pip would clone: what devpy.toml declares is a folder.
+
+    :param url: such as `git+https://host/project`, which may hold a password
+    :raises DevpyError: always
+    """
+    shown = _without_credentials(url)
+    config = _governing_config(shown)
+    mend = f"clone it, add the folder of the clone to packages under [editables] there, then {_UPDATE}"
+    raise DevpyError(f"{shown} is not a folder, so {config.file} cannot declare it", mend)
+
+
+def config_file(pyvenv_cfg: str) -> str:
+    """Return the absolute path of the file that governs an overlay, as recorded when the overlay was made.
+
+    :param pyvenv_cfg: the overlay's `pyvenv.cfg`, absolute
+    :raises DevpyError: if it cannot be read or names no such file
+    """
+    try:
+        with open(pyvenv_cfg, encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.partition("=")
+                if key.strip() == _CONFIG_KEY and value.strip():
+                    return value.strip()
+    except OSError as error:
+        raise DevpyError(f"{pyvenv_cfg}: {error.strerror}", _REBUILD) from error
+    except UnicodeDecodeError as error:
+        raise DevpyError(f"{pyvenv_cfg}: not UTF-8 at byte {error.start}", _REBUILD) from error
+    raise DevpyError(f"{pyvenv_cfg}: {_CONFIG_KEY}: missing", _REBUILD)
+
+
+def _governing_config(requested: str) -> Config:
+    """Read what is declared at this moment."""
+    try:
+        path = config_file(_pyvenv_cfg())
+        if not os.path.exists(path):
+            raise DevpyError(f"missing {path}", f"put it back, then {_UPDATE}")
+        return load(path)
+    except DevpyError as error:
+        raise DevpyError(f"cannot tell whether {requested} is declared: {error.problem}", error.mend) from error
+
+
+def _pyvenv_cfg() -> str:
+    """Return where it is, seen from lib/python3.X/site-packages/_devpy_guard: `sys.prefix` can be changed."""
+    overlay = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4))
+    return os.path.join(overlay, "pyvenv.cfg")
+
+
+def _is_same_folder(path: str, declared: str) -> bool:
+    """Compare as the file system does, on which case may not matter."""
+    try:
+        return os.path.samefile(path, declared)
+    except OSError:  # one of the two is not there
+        return False
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _toml_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
