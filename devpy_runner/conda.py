@@ -1,0 +1,158 @@
+"""From the name of a conda environment to its prefix, without running conda."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from devpy_pip_guard.errors import DevpyError
+
+from .condarc import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .condarc import CondaSettings
+
+_ROOT_NAMES = ("base", "root")
+
+
+class Base(NamedTuple):
+    """The conda environment that an overlay stands on."""
+
+    name: str
+    """As devpy.toml has it: a name, or an absolute path."""
+    prefix: str
+    """The environment's folder, absolute; symlinks are kept, as conda keeps them."""
+
+
+def find_base(name: str, environ: Mapping[str, str]) -> Base:
+    """Find an environment as `conda activate` does: the first folder of that name wins, environment or not.
+
+    :param name: a name, or the absolute path of a prefix, which is taken as it is
+    :param environ: the caller's environment variables
+    :raises DevpyError: if no environment has that name, or conda's configuration is broken
+    """
+    if "/" in name:
+        return Base(name, name)
+    settings = read_settings(environ)
+    if name in _ROOT_NAMES:
+        if settings.root_prefix is None:
+            raise DevpyError(f"conda environment {name}: no conda install found", _no_install_mend())
+        return Base(name, settings.root_prefix)
+    for folder in settings.envs_dirs:
+        prefix = os.path.join(folder, name)
+        if os.path.isdir(prefix):
+            return Base(name, os.path.abspath(prefix))
+    raise _not_found(name, settings, environ)
+
+
+def check_prefix(prefix: str) -> None:
+    """Check that a prefix is a conda environment with a Python in it.
+
+    :param prefix: an absolute path
+    :raises DevpyError: if it is no directory, no environment (no `conda-meta/history`) or has no `bin/python`
+    """
+    see_names = "correct base_conda_env; `conda env list` shows the environments"
+    if not os.path.isdir(prefix):
+        raise DevpyError(f"{prefix}: no such directory", see_names)
+    if not _is_environment(prefix):
+        raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
+    if not os.path.isfile(os.path.join(prefix, "bin", "python")):
+        import shlex
+
+        install = f"conda install -p {shlex.quote(prefix)} python"
+        raise DevpyError(f"{prefix}: the conda environment has no bin/python", install)
+
+
+def python_version(prefix: str) -> str | None:
+    """Return the version of an environment's Python: "3.11.7", or "3.11" where only `bin/python` tells, or None.
+
+    :param prefix: an absolute path
+    """
+    for record in sorted(_names_in(os.path.join(prefix, "conda-meta"))):
+        package, _, version_build = record.partition("-")
+        version, _, build = version_build.partition("-")
+        if package == "python" and version[:1].isdigit() and build.endswith(".json"):
+            return version
+    target = os.path.basename(os.path.realpath(os.path.join(prefix, "bin", "python")))
+    version = target[len("python") :] if target.startswith("python") else ""
+    major, _, minor = version.partition(".")
+    return version if major.isdigit() and minor.isdigit() else None
+
+
+def known_environments(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """List the environments there are, for suggestions only.
+
+    An environment that only conda's `~/.conda/environments.txt` knows has no name that would lead to it.
+
+    :return: what to write in devpy.toml (a name, else the prefix) with the absolute prefix
+    :raises DevpyError: if conda's configuration is broken
+    """
+    return list(_known(read_settings(environ), environ))
+
+
+def _known(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    if settings.root_prefix is not None:
+        seen |= {"base", settings.root_prefix}
+        yield "base", settings.root_prefix
+    for folder in settings.envs_dirs:
+        for name in sorted(_names_in(folder)):
+            prefix = os.path.join(folder, name)
+            if name not in seen and _is_environment(prefix):
+                seen |= {name, prefix}
+                yield name, prefix
+    for prefix in _registered(environ):
+        if prefix not in seen and _is_environment(prefix):
+            seen.add(prefix)
+            yield prefix, prefix
+
+
+def _registered(environ: Mapping[str, str]) -> list[str]:
+    """Return the prefixes that conda has noted in `~/.conda/environments.txt`."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    try:
+        with open(os.path.join(home, ".conda", "environments.txt"), "rb") as stream:
+            return [os.fsdecode(line.strip()) for line in stream]
+    except OSError:
+        return []
+
+
+def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:
+    problem = f"conda environment {name}: not found in {', '.join(settings.envs_dirs)}"
+    close = _close_environments(name, list(_known(settings, environ)))
+    mend = [f"did you mean {' or '.join(close)}?"] if close else []
+    if settings.root_prefix is None:
+        mend.append("no conda install found: " + _no_install_mend())
+    mend.append("`conda env list` shows the environments")
+    return DevpyError(problem, "\n  ".join(mend))
+
+
+def _no_install_mend() -> str:
+    return (
+        "set CONDA_EXE (the path of bin/conda) or CONDA_ENVS_DIRS (the folder of the environments), "
+        "or write the environment's path in devpy.toml"
+    )
+
+
+def _close_environments(name: str, known: list[tuple[str, str]]) -> list[str]:
+    import difflib
+
+    by_last_part: dict[str, list[str]] = {}
+    for written, prefix in known:
+        shown = written if written == prefix else f"{written} ({prefix})"
+        by_last_part.setdefault(os.path.basename(written).lower(), []).append(shown)
+    close = difflib.get_close_matches(name.lower(), by_last_part)
+    return [shown for last_part in close for shown in by_last_part[last_part]]
+
+
+def _is_environment(prefix: str) -> bool:
+    return os.path.isfile(os.path.join(prefix, "conda-meta", "history"))
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
