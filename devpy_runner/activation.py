@@ -1,0 +1,267 @@
+"""What `conda activate` would set, computed from the files of the environment without starting anything.
+
+The rules are those of conda 26 on POSIX. Where conda itself fails (a CONDA_SHLVL that is no number, quotes in a value,
+the old environment last on PATH) the evident meaning is taken instead.
+"""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.errors import DevpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .condarc import CondaSettings
+
+_HIDDEN = "***unset***"
+"""The value by which `conda env config vars unset` hides a package's variable; it unsets nothing."""
+
+
+class Activation:
+    """The steps from the caller's environment to the activated one.
+
+    :param caller: the variables to start from
+    :param deactivate_scripts: absolute paths of the scripts of the environment that is left, to be sourced first
+    :param exports: the variables to set then, computed before any script ran; activation unsets none
+    :param activate_scripts: absolute paths of the scripts of the environment that is entered, to be sourced last
+    """
+
+    # Not a NamedTuple: importing typing takes a good part of the time that running a command may take.
+    __slots__ = ("activate_scripts", "caller", "deactivate_scripts", "exports")
+
+    def __init__(
+        self,
+        caller: dict[str, str],
+        deactivate_scripts: list[str],
+        exports: dict[str, str],
+        activate_scripts: list[str],
+    ) -> None:
+        self.caller = caller
+        self.deactivate_scripts = deactivate_scripts
+        self.exports = exports
+        self.activate_scripts = activate_scripts
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment without what the scripts do."""
+        return {**self.caller, **self.exports}
+
+
+class _Caller:
+    """What the caller's variables say about the environment that is active there.
+
+    :param level: how many environments have been activated one on top of the other; 0 if none is active
+    :param prefix: the active environment, if `level` is not 0
+    """
+
+    __slots__ = ("environ", "level", "prefix")
+
+    def __init__(self, environ: Mapping[str, str], level: int, prefix: str | None) -> None:
+        self.environ = environ
+        self.level = level
+        self.prefix = prefix
+
+
+def activate(environ: Mapping[str, str], prefix: str, settings: CondaSettings) -> Activation:
+    """Compute what `conda activate`, typed in the caller's shell, would do.
+
+    :param environ: the caller's variables
+    :param prefix: absolute path of the environment to enter, spelled as conda would (its symlinks unresolved)
+    :param settings: conda's settings; without a root prefix, condabin and the variables about conda itself are left out
+    :raises DevpyError: if a file of either environment that activation reads is broken or cannot be read
+    """
+    caller = _caller(environ)
+    stacks = prefix != caller.prefix and 1 <= caller.level <= settings.auto_stack
+    exports = {
+        "PATH": _search_path(caller, prefix, settings.root_prefix, stacks=stacks),
+        "CONDA_SHLVL": str(caller.level + (prefix != caller.prefix)),
+        "CONDA_PROMPT_MODIFIER": _prompt_modifier(caller, prefix, settings, stacks=stacks),
+    }
+    if prefix != caller.prefix:
+        exports.update(_entered(caller, prefix, settings.root_prefix, stacks=stacks))
+    exports.update(_about_conda(settings.root_prefix))
+    if settings.envvars_force_uppercase:
+        exports = {name.upper(): value for name, value in exports.items()}
+    return Activation(
+        caller=dict(environ),
+        deactivate_scripts=[] if caller.prefix is None or stacks else _scripts(caller.prefix, "deactivate.d")[::-1],
+        exports=exports,
+        activate_scripts=_scripts(prefix, "activate.d"),
+    )
+
+
+def _caller(environ: Mapping[str, str]) -> _Caller:
+    prefix = environ.get("CONDA_PREFIX")
+    try:
+        level = int(environ.get("CONDA_SHLVL", "0"))
+    except ValueError:
+        level = 0
+    return _Caller(environ, level, prefix) if prefix and level > 0 else _Caller(environ, 0, None)
+
+
+def _search_path(caller: _Caller, prefix: str, root_prefix: str | None, *, stacks: bool) -> str:
+    """Return PATH with the bin folder of the environment in the place of the active one's, or else first."""
+    entries = [os.path.normpath(entry) for entry in caller.environ.get("PATH", os.defpath).split(os.pathsep)]
+    entered = os.path.join(prefix, "bin")
+    left = None if caller.prefix is None or stacks else os.path.join(caller.prefix, "bin")
+    if left in entries:
+        entries[entries.index(left)] = entered
+        return os.pathsep.join(entries)
+    if caller.prefix is None and root_prefix and not any(entry.endswith("condabin") for entry in entries):
+        entries.insert(0, os.path.join(root_prefix, "condabin"))
+    return os.pathsep.join([entered, *entries])
+
+
+def _entered(caller: _Caller, prefix: str, root_prefix: str | None, *, stacks: bool) -> dict[str, str]:
+    """Return the variables that are set on entering an environment, but not when the active one is entered again."""
+    variables = _config_variables(prefix)
+    exports = {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": _name(prefix, root_prefix), **variables}
+    for name in variables:
+        if name in caller.environ:
+            exports[f"__CONDA_SHLVL_{caller.level}_{name}"] = caller.environ[name]
+    if caller.prefix is not None:
+        exports[f"CONDA_PREFIX_{caller.level}"] = caller.prefix
+    if stacks:
+        exports[f"CONDA_STACKED_{caller.level + 1}"] = "true"
+    return exports
+
+
+def _name(prefix: str, root_prefix: str | None) -> str:
+    """Return the name by which conda shows an environment: its path if it is not among the named ones."""
+    if prefix == root_prefix:
+        return "base"
+    parent, name = os.path.split(prefix)
+    return name if os.path.basename(parent) == "envs" else prefix
+
+
+def _prompt_modifier(caller: _Caller, prefix: str, settings: CondaSettings, *, stacks: bool) -> str:
+    if not settings.changeps1:
+        return ""
+    default_env = _name(prefix, settings.root_prefix)
+    shown = _shown_stack(caller, settings.root_prefix)
+    if prefix == caller.prefix:
+        default_env = caller.environ.get("CONDA_DEFAULT_ENV", default_env)
+    else:
+        shown = [*(shown if stacks else shown[:-1]), default_env]
+    try:
+        return settings.env_prompt.format(
+            default_env=default_env, stacked_env=",".join(reversed(shown)), prefix=prefix, name=os.path.basename(prefix)
+        )
+    except (AttributeError, LookupError, ValueError) as error:
+        mend = "use {default_env}, {stacked_env}, {prefix} and {name}: conda config --set env_prompt '({default_env}) '"
+        raise DevpyError(f"conda's setting env_prompt: cannot format {settings.env_prompt!r}", mend) from error
+
+
+def _shown_stack(caller: _Caller, root_prefix: str | None) -> list[str]:
+    """Return the names of the active environments that the prompt shows, the innermost last."""
+    shown: list[str] = []
+    for level in range(1, caller.level + 1):
+        variable = "CONDA_PREFIX" if level == caller.level else f"CONDA_PREFIX_{level}"
+        if variable not in caller.environ:  # not a level that conda made, and there may be any number of them
+            break
+        kept = shown if caller.environ.get(f"CONDA_STACKED_{level}") else shown[:-1]
+        shown = [*kept, _name(caller.environ[variable], root_prefix)]
+    return shown
+
+
+def _about_conda(root_prefix: str | None) -> dict[str, str]:
+    """Return the variables by which shell functions and tools find the conda that activated the environment."""
+    if root_prefix is None:
+        return {}
+    conda = os.path.join(root_prefix, "bin", "conda")
+    if not os.path.exists(conda):  # micromamba's root prefix
+        return {}
+    return {
+        "CONDA_EXE": conda,
+        "_CONDA_EXE": conda,
+        "CONDA_PYTHON_EXE": _interpreter(conda),
+        "_CONDA_ROOT": root_prefix,
+        "_CE_M": "",
+        "_CE_CONDA": "",
+    }
+
+
+def _interpreter(conda: str) -> str:
+    """Return the absolute path of the python that the conda script's first line names."""
+    try:
+        with open(conda, "rb") as stream:
+            words = stream.readline(4096).split()
+    except OSError:
+        words = []
+    named = os.fsdecode(words[0][2:]) if len(words) == 1 and words[0].startswith(b"#!/") else ""
+    if os.path.basename(named).startswith("python"):
+        return named
+    return os.path.join(os.path.dirname(conda), "python")
+
+
+def _scripts(prefix: str, folder: str) -> list[str]:
+    """Return the absolute paths of the scripts in a folder of the environment's etc/conda, by name."""
+    return sorted(entry.path for entry in _entries(prefix, folder) if entry.name.endswith(".sh") and not entry.is_dir())
+
+
+def _config_variables(prefix: str) -> dict[str, str]:
+    """Return what packages and, on top, `conda env config vars set` have declared for the environment."""
+    variables: dict[str, str] = {}
+    for path in sorted(entry.path for entry in _entries(prefix, "env_vars.d")):
+        variables.update(_as_variables(path, _json_object(path)))
+    state = os.path.join(prefix, "conda-meta", "state")
+    declared = _json_object(state).get("env_vars", {})
+    variables.update(_as_variables(state, _checked_object(state, declared)))
+    return {name: value for name, value in variables.items() if name.upper() != "PATH" and value != _HIDDEN}
+
+
+def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
+    path = os.path.join(prefix, "etc", "conda", folder)
+    try:
+        return list(os.scandir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise DevpyError(f"{path}: {error.strerror}", "make the folder readable") from error
+
+
+def _json_object(path: str) -> dict[str, Any]:
+    """Return what a file holds, which is nothing if there is no such file."""
+    import json
+
+    mend = "correct the file, or move it away"
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a FIFO would wait for ever
+        raise DevpyError(f"{path}: not a regular file", mend)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return _checked_object(path, json.load(stream))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
+    except UnicodeDecodeError as error:
+        raise DevpyError(f"{path}: not UTF-8 at byte {error.start}", mend) from error
+    except (ValueError, RecursionError) as error:
+        raise DevpyError(f"{path}: not JSON: {error}", mend) from error
+
+
+def _checked_object(path: str, document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise DevpyError(f"{path}: variables must be a JSON object", 'write them as {"NAME": "value"}')
+    return document
+
+
+def _as_variables(path: str, declared: dict[str, Any]) -> dict[str, str]:
+    """Turn JSON values into text as conda does, refusing what no environment can hold."""
+    variables = {name: "" if value is None else str(value) for name, value in declared.items()}
+    for name, value in variables.items():
+        if not name or "=" in name or "\0" in name + value or not _can_be_encoded(name + value):
+            raise DevpyError(f"{path}: {name!r}: no environment variable can hold this", "correct or remove it")
+    return variables
+
+
+def _can_be_encoded(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
