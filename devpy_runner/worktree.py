@@ -1,0 +1,67 @@
+"""From a folder to the root of the git worktree that it lies in."""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.errors import DevpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# With one of these set, only git itself can tell where the worktree is.
+_REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
+
+
+def find_root(folder: str, environ: Mapping[str, str]) -> str:
+    """Return the worktree root, absolute and without symlinks, as `git rev-parse --show-toplevel` prints it.
+
+    Git is started only where its environment variables or its configuration may move the root.
+
+    :param folder: where to start, absolute
+    :param environ: the caller's environment variables
+    :raises DevpyError: outside a git worktree
+    """
+    if any(name in environ for name in _REDIRECTIONS):
+        return _ask_git(folder)
+    candidate = os.path.realpath(folder)
+    while True:
+        dot_git = os.path.join(candidate, ".git")
+        if os.path.isfile(dot_git):  # a linked worktree or a submodule
+            return candidate
+        if os.path.isfile(os.path.join(dot_git, "HEAD")):
+            return _ask_git(folder) if _may_move_root(dot_git) else candidate
+        if os.path.basename(candidate) == ".git":  # git does not count its own folder as part of the worktree
+            return _ask_git(folder)
+        parent = os.path.dirname(candidate)
+        if parent == candidate:
+            raise _outside(folder)
+        candidate = parent
+
+
+def _may_move_root(git_dir: str) -> bool:
+    """Tell whether the repository's configuration may set core.worktree or core.bare, or include a file that does."""
+    try:
+        with open(os.path.join(git_dir, "config"), "rb") as stream:
+            text = stream.read().lower()
+    except OSError:
+        return True
+    return b"worktree" in text or b"include" in text or b"bare = true" in text
+
+
+def _ask_git(folder: str) -> str:
+    import subprocess
+
+    command = ["git", "rev-parse", "--show-toplevel"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise DevpyError("git: command not found", "install git, or unset " + ", ".join(_REDIRECTIONS)) from None
+    if done.returncode != 0:
+        raise _outside(folder)
+    return os.fsdecode(done.stdout[:-1])  # the path may itself end in white space; the final newline is git's
+
+
+def _outside(folder: str) -> DevpyError:
+    return DevpyError("not inside a git worktree: " + folder, "cd into one, or make one with `git init`")
