@@ -10,6 +10,7 @@ cost more than the rest of the guard together.
 import sys
 
 _PIP_INSTALL = "pip._internal.commands.install"
+_EDITABLE_FINDERS = ("__editable___", "editables.")
 
 
 def start(base: bytes, known_paths: "set[str]") -> None:
@@ -28,6 +29,7 @@ def start(base: bytes, known_paths: "set[str]") -> None:
 
     folder = os.fsdecode(base)
     if folder not in known_paths:
+        _put_editables_first()
         site.addsitedir(folder, known_paths)
 
 
@@ -36,6 +38,21 @@ def arm() -> None:
     guard = sys.modules[__name__]
     if guard not in sys.meta_path:
         sys.meta_path.insert(0, guard)
+
+
+def _put_editables_first() -> None:
+    """Move the finders of the overlay's editables ahead of the one that searches `sys.path`.
+
+    setuptools, for a package that lies beside its pyproject.toml, and the `editables` library of hatchling and pdm put
+    theirs at the end, where a copy of the package in the base would come first. When this runs, the base has not
+    brought in any of its own yet.
+    """
+    finders = sys.meta_path
+    ours = [finder for finder in finders if str(getattr(finder, "__module__", "")).startswith(_EDITABLE_FINDERS)]
+    if ours:
+        others = [finder for finder in finders if finder not in ours]
+        before = [getattr(finder, "__name__", "") for finder in others].index("PathFinder")
+        finders[:] = others[:before] + ours + others[before:]
 
 
 def find_spec(name: str, path: object = None, target: object = None) -> None:  # noqa: ARG001 - importlib's signature

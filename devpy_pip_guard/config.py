@@ -133,17 +133,24 @@ def _read(path: str) -> Document:
         raise DevpyError(f"{path}: not a regular file", "put a devpy.toml file in its place")
     try:
         with open(path, "rb") as stream:
-            document = tomllib.loads(stream.read().decode("utf-8"))
+            content = stream.read()
+        document = tomllib.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
     except UnicodeDecodeError as error:
         raise DevpyError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise DevpyError(f"{path}: {error}", "correct the TOML syntax there") from error
+        raise DevpyError(f"{path}: {_with_position(error, content)}", "correct the TOML syntax there") from error
     except RecursionError as error:
         raise DevpyError(f"{path}: nested too deeply", "write plain tables and lists") from error
     _refuse_unknown(path, document)
     return document
+
+
+def _with_position(error: ValueError, content: bytes) -> str:
+    """Return the parser's message, which says "at end of document" without saying where that is."""
+    lines = content.decode("utf-8-sig").split("\n")
+    return str(error).replace("at end of document", f"at line {len(lines)}, column {len(lines[-1]) + 1}")
 
 
 def _refuse_unknown(path: str, document: dict[str, Any]) -> None:

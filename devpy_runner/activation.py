@@ -15,10 +15,39 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .condarc import CondaSettings
-
 _HIDDEN = "***unset***"
 """The value by which `conda env config vars unset` hides a package's variable; it unsets nothing."""
+
+
+class CondaSettings:
+    """What conda is set to do; every path is absolute.
+
+    :param root_prefix: the prefix of the environment `base`; None where no conda install is known
+    :param envs_dirs: the folders that hold environments, the most important first, conda's default ones included
+    :param changeps1: whether activation sets CONDA_PROMPT_MODIFIER
+    :param env_prompt: the template of CONDA_PROMPT_MODIFIER
+    :param auto_stack: up to which CONDA_SHLVL an activation stacks on the active environment
+    :param envvars_force_uppercase: whether the names of an environment's variables are uppercased
+    """
+
+    # Not a NamedTuple: importing typing takes a good part of the time that running a command may take.
+    __slots__ = ("auto_stack", "changeps1", "env_prompt", "envs_dirs", "envvars_force_uppercase", "root_prefix")
+
+    def __init__(
+        self,
+        root_prefix: str | None,
+        envs_dirs: list[str],
+        changeps1: bool = True,
+        env_prompt: str = "({default_env}) ",
+        auto_stack: int = 0,
+        envvars_force_uppercase: bool = True,
+    ) -> None:
+        self.root_prefix = root_prefix
+        self.envs_dirs = envs_dirs
+        self.changeps1 = changeps1
+        self.env_prompt = env_prompt
+        self.auto_stack = auto_stack
+        self.envvars_force_uppercase = envvars_force_uppercase
 
 
 class Activation:
@@ -30,7 +59,6 @@ class Activation:
     :param activate_scripts: absolute paths of the scripts of the environment that is entered, to be sourced last
     """
 
-    # Not a NamedTuple: importing typing takes a good part of the time that running a command may take.
     __slots__ = ("activate_scripts", "caller", "deactivate_scripts", "exports")
 
     def __init__(

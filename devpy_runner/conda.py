@@ -12,7 +12,7 @@ from .condarc import read_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .condarc import CondaSettings
+    from .activation import CondaSettings
 
 _ROOT_NAMES = ("base", "root")
 

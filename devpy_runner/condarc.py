@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 
+from .activation import CondaSettings
 from .conda_install import expand_user, find_install
 
 if TYPE_CHECKING:
@@ -35,23 +36,6 @@ _FALSE = ("false", "off", "n", "no", "non", "none", "")
 _NULL = ("", "~", "null", "Null", "NULL")
 
 _LIST_MEND = "write one path a line: `- /path`"
-
-
-class CondaSettings(NamedTuple):
-    """What conda is set to do; every path is absolute."""
-
-    root_prefix: str | None
-    """The prefix of the environment `base`; None where no conda install is known."""
-    envs_dirs: list[str]
-    """The folders that hold environments, the most important first, conda's default ones included."""
-    changeps1: bool = True
-    """Whether activation sets CONDA_PROMPT_MODIFIER."""
-    env_prompt: str = "({default_env}) "
-    """The template of CONDA_PROMPT_MODIFIER."""
-    auto_stack: int = 0
-    """Up to which CONDA_SHLVL an activation stacks on the active environment."""
-    envvars_force_uppercase: bool = True
-    """Whether the names of an environment's variables are uppercased."""
 
 
 class _Item(NamedTuple):

@@ -163,7 +163,8 @@ def test_editables_are_real_paths(tmp_path: Path) -> None:
 def test_a_pointer_leads_to_its_stack(tmp_path: Path) -> None:
     stack = write(
         tmp_path / "stack.toml",
-        '[devpy]\nkind = "stack"\n[python]\nbase_conda_env = "b"\nvenv = ".devpy/b/.venv"\n[editables]\npackages = ["api"]',
+        '[devpy]\nkind = "stack"\n[python]\nbase_conda_env = "b"\nvenv = ".devpy/b/.venv"\n'
+        '[editables]\npackages = ["api"]',
     )
     entry = write(tmp_path / "api/devpy.toml", '[devpy]\nextends = "../stack.toml"\n')
     config = load_repository(entry)
@@ -211,7 +212,7 @@ def test_editables_must_be_installable(tmp_path: Path) -> None:
     with pytest.raises(DevpyError, match='a" is not a directory'):
         check_editables(config)
     (tmp_path / "a").mkdir()
-    with pytest.raises(DevpyError, match="has neither pyproject.toml nor setup.py"):
+    with pytest.raises(DevpyError, match=r"has neither pyproject\.toml nor setup\.py"):
         check_editables(config)
     (tmp_path / "a/setup.py").touch()
     check_editables(config)

@@ -13,8 +13,7 @@ from rattler.shell import ActivationVariables, PathModificationBehavior, Shell
 from rattler.shell import activate as rattler_activate
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner.activation import activate
-from devpy_runner.condarc import CondaSettings
+from devpy_runner.activation import CondaSettings, activate
 
 STATE = {"env_vars": {"A": "s", "low": "l", "N": 1, "HIDDEN": "***unset***", "PATH": "/never"}}
 PACKAGE = {"A": "p", "B": "p", "HIDDEN": "p"}
@@ -217,7 +216,7 @@ def test_what_the_prompt_shows(root: str, environ: dict[str, str], stack: int, s
 @pytest.mark.parametrize("env_prompt", ["{", "{user}", "{0}", "{default_env.x}"])
 def test_a_prompt_that_cannot_be_formatted(prefix: str, env_prompt: str) -> None:
     with pytest.raises(DevpyError, match="env_prompt"):
-        activate({}, prefix, SETTINGS._replace(env_prompt=env_prompt))
+        activate({}, prefix, CondaSettings(None, [], env_prompt=env_prompt))
 
 
 def test_config_variables_of_every_json_type(prefix: str) -> None:

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from devpy_runner import execution
-from devpy_runner.activation import activate
-from devpy_runner.condarc import CondaSettings
+from devpy_runner.activation import CondaSettings, activate
 from devpy_runner.execution import prepare
 
 SYSTEM = "/usr/bin:/bin"

@@ -9,7 +9,8 @@ import pytest
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import conda_install, condarc
-from devpy_runner.condarc import CondaSettings, read_settings
+from devpy_runner.activation import CondaSettings
+from devpy_runner.condarc import read_settings
 
 
 class Machine:
@@ -65,7 +66,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_no_conda_at_all(machine: Machine) -> None:
-    assert machine.settings() == CondaSettings(root_prefix=None, envs_dirs=[str(machine.home / ".conda/envs")])
+    settings = machine.settings()
+    assert settings.root_prefix is None
+    assert settings.envs_dirs == [str(machine.home / ".conda/envs")]
+    assert (settings.changeps1, settings.envvars_force_uppercase) == (True, True)
+    assert (settings.env_prompt, settings.auto_stack) == ("({default_env}) ", 0)
 
 
 def test_places_of_the_root_prefix_in_their_order(machine: Machine) -> None:

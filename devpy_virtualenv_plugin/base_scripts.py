@@ -1,0 +1,106 @@
+"""The base's console scripts in an overlay's `bin`, where they run on the overlay's Python.
+
+A script of the base names the base's Python in its first line, so that it would never see the overlay. In the overlay,
+each is a link to one launcher, which runs the base's script of that name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+LAUNCHER = Path("lib", "devpy", "base-script")
+
+# Conda takes the installation it manages from the interpreter it runs on.
+_CONDA = re.compile(rb"(conda|mamba)(-.*)?|activate|deactivate")
+# Linux cuts a first line at 256 bytes, older kernels and macOS earlier; none of them takes a space in it.
+_LONGEST_SHEBANG = 127
+# The first lines that pip and conda write if the path does not fit into a plain one; else that.
+_SHEBANG = re.compile(
+    rb"#!/bin/sh\n'''exec' (?P<quoted>\"[^\"]+\"|'[^']+'|\S+) |#!(?P<direct>/\S*)(?: (?P<argument>\S+))?"
+)
+
+_LAUNCHER_BODY = """\
+# Made by devpy: runs the script of the base environment that has this file's name, on the overlay's Python.
+import os
+import sys
+
+__file__ = os.path.join(os.fsdecode({base_bin!r}), os.path.basename(sys.argv[0]))
+if sys.path and sys.path[0] == os.path.dirname(os.path.realpath(sys.argv[0])):
+    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
+try:
+    with open(__file__, "rb") as stream:
+        source = stream.read()
+except OSError as error:
+    text = "devpy: %s: %s\\n  it has left the base: devpy update-editables"
+    print(text % (__file__, error.strerror), file=sys.stderr)
+    sys.exit(2)
+exec(compile(source, __file__, "exec"))
+"""
+
+
+def link(venv: Path, base: Path) -> None:
+    """Make `bin` hold a link for every console script of the base, and no link for one that is gone.
+
+    A file of the overlay's own, such as an editable's console script, is left as it is.
+
+    :param venv: the overlay, absolute
+    :param base: the prefix of the conda environment, absolute
+    """
+    launcher = venv / LAUNCHER
+    launcher.parent.mkdir(parents=True, exist_ok=True)
+    body = _LAUNCHER_BODY.format(base_bin=os.fsencode(base / "bin"))
+    text = with_shebang(venv / "bin" / "python", body)
+    launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
+    launcher.chmod(0o755)
+    wanted = set(console_scripts(base))
+    target = os.path.join(os.pardir, LAUNCHER)
+    for entry in list(os.scandir(venv / "bin")):
+        if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in wanted:
+            os.unlink(entry.path)
+    for name in wanted:
+        script = venv / "bin" / name
+        if not os.path.lexists(script):
+            os.symlink(target, script)
+
+
+def console_scripts(base: Path) -> Iterator[str]:
+    """Yield the names of the executable files in the base's `bin` that start the base's own Python.
+
+    :param base: the prefix of the conda environment, absolute
+    """
+    bin_folder = os.fsencode(base / "bin")
+    for entry in os.scandir(bin_folder):
+        if _CONDA.fullmatch(entry.name) or not entry.is_file() or not os.access(entry.path, os.X_OK):
+            continue
+        with open(entry.path, "rb") as stream:
+            match = _SHEBANG.match(stream.read(1024))
+        if match is None:
+            continue
+        if _is_looked_up(match) or _is_in(bin_folder, match["direct"] or match["quoted"].strip(b"\"'")):
+            yield os.fsdecode(entry.name)
+
+
+def _is_looked_up(match: re.Match[bytes]) -> bool:
+    """Tell for `#!/usr/bin/env python`, which conda writes if the path is too long for a plain first line."""
+    return match["direct"] == b"/usr/bin/env" and (match["argument"] or b"").startswith(b"python")
+
+
+def _is_in(bin_folder: bytes, interpreter: bytes) -> bool:
+    return os.path.dirname(interpreter) == bin_folder and os.path.basename(interpreter).startswith(b"python")
+
+
+def with_shebang(python: Path, body: str) -> str:
+    """Return the text of a script that an interpreter runs, wherever that lies.
+
+    :param python: the interpreter, absolute
+    :param body: the script without its first line
+    """
+    direct = f"#!{python}\n"
+    if len(os.fsencode(direct)) <= _LONGEST_SHEBANG and not re.search(r"\s", str(python)):
+        return direct + body
+    # To the shell, a command; to Python, a string.
+    return f"#!/bin/sh\n'''exec' {shlex.quote(str(python))} \"$0\" \"$@\"\n' '''\n{body}"

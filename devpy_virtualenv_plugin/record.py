@@ -1,0 +1,160 @@
+"""The record that an overlay keeps of itself: devpy's mark, what it was made for, and what is installed in it.
+
+Overlay states are told by comparing it with what is found, see `devpy_runner.overlay`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from glob import escape, glob
+from typing import Any, NamedTuple
+
+FILE_NAME = "devpy.json"
+LOCK_NAME = ".devpy-lock"
+
+
+class BuildFile(NamedTuple):
+    """A file that decides how a package is built, as it was when the package was installed."""
+
+    mtime_ns: int
+    size: int
+    sha256: str
+
+
+class Record(NamedTuple):
+    """What devpy knows of an overlay; every path is absolute."""
+
+    version: str
+    """The devpy that wrote the overlay's own files."""
+    complete: bool
+    """False while the overlay is being changed; a record that stays so tells of a crash."""
+    venv: str
+    """Where the overlay was made; elsewhere, it has been moved or copied."""
+    config: str
+    """The devpy.toml or stack config that governs it."""
+    base_name: str
+    """The conda environment as the config names it; empty until it has been looked up."""
+    base: str
+    """The prefix of the conda environment."""
+    base_stamp: str
+    """What `base_stamp` gave for the prefix."""
+    editables: dict[str, dict[str, BuildFile]]
+    """For each package that devpy installed, by its folder, its build files by name."""
+    has_deps: bool
+    """Whether dependencies that the base lacks have been installed too."""
+    undeclared: list[str]
+    """The folders of editables that came in some other way and that devpy.toml does not declare."""
+    site_stamp: str
+    """What `site_stamp` gave for the overlay when devpy last changed it or looked through it."""
+
+
+def read(venv: str) -> Record | None:
+    """Return the record of the overlay at `venv`, or None if there is none that can be read."""
+    try:
+        return _parse(_load(venv))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None  # broken, or of another devpy's making
+
+
+def write(record: Record) -> None:
+    """Replace the record in the overlay at `record.venv`, in one step.
+
+    :raises OSError: if the folder cannot be written to; the old record is then still there
+    """
+    data = record._asdict()
+    data["editables"] = {
+        path: {name: file._asdict() for name, file in files.items()} for path, files in record.editables.items()
+    }
+    path = os.path.join(record.venv, FILE_NAME)
+    replace_file(path, json.dumps(data, indent=1))
+
+
+def replace_file(path: str, text: str, suffix: str = "new") -> None:
+    """Write a file such that at any moment either its old or its new content is there.
+
+    :param suffix: for the name of the new content until then; what a crash leaves is overwritten the next time. Where
+        several processes may write the file at once, it must not be the same for all of them
+    :raises OSError: if that fails; nothing is left behind
+    """
+    temporary = f"{path}.{suffix}"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def is_vacant(venv: str) -> bool:
+    """Tell whether nothing is at `venv`, or a folder with nothing in it but what a crash ahead of the mark leaves."""
+    if os.path.isdir(venv):
+        return set(os.listdir(venv)) <= {LOCK_NAME, f"{FILE_NAME}.new"}
+    return not os.path.lexists(venv)
+
+
+def is_marked(venv: str) -> bool:
+    """Tell whether the folder at `venv` carries devpy's mark; only such a folder may be changed or removed."""
+    data = _load(venv)
+    return isinstance(data, dict) and isinstance(data.get("version"), str) and isinstance(data.get("venv"), str)
+
+
+def site_packages(venv: str) -> str | None:
+    """Return the overlay's site-packages, or None if there is not exactly one."""
+    found = glob(os.path.join(escape(venv), "lib", "python3.*", "site-packages"))
+    return found[0] if len(found) == 1 else None
+
+
+def site_stamp(venv: str) -> str:
+    """Return a text that changes whenever something is installed into the overlay or removed from it."""
+    folder = site_packages(venv)
+    return _stamp(folder) if folder else "-"
+
+
+def base_stamp(prefix: str) -> str:
+    """Return a text that changes whenever packages or programs are added to, removed from or upgraded in a prefix.
+
+    Conda rewrites `conda-meta/history` with every transaction; pip, run in the environment, touches `bin`.
+    """
+    return " ".join(_stamp(os.path.join(prefix, *parts)) for parts in (("conda-meta", "history"), ("bin",)))
+
+
+def _stamp(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return "-"
+    return f"{status.st_ino}:{status.st_mtime_ns}"
+
+
+def _load(venv: str) -> Any:
+    """Return what the file holds, or None."""
+    try:
+        with open(os.path.join(venv, FILE_NAME), encoding="utf-8") as stream:
+            return json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _parse(data: Any) -> Record:
+    strings = ("version", "venv", "config", "base_name", "base", "base_stamp", "site_stamp")
+    if any(type(data[name]) is not str for name in strings):
+        raise TypeError
+    editables = {
+        path: {
+            name: BuildFile(int(file["mtime_ns"]), int(file["size"]), str(file["sha256"]))
+            for name, file in files.items()
+        }
+        for path, files in data["editables"].items()
+    }
+    undeclared = [str(path) for path in data["undeclared"]]
+    texts = {name: data[name] for name in strings}
+    return Record(
+        complete=data["complete"] is True,
+        has_deps=data["has_deps"] is True,
+        editables=editables,
+        undeclared=undeclared,
+        **texts,
+    )

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devpy_virtualenv_plugin import base_scripts
+
+BODY = "import sys\nprint(sys.argv[0], __name__, sys.argv[1:])\n"
+
+
+def add_script(base: Path, name: str, header: str, mode: int = 0o755) -> None:
+    path = base / "bin" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(header + BODY, encoding="utf-8")
+    path.chmod(mode)
+
+
+def names(base: Path) -> list[str]:
+    return sorted(base_scripts.console_scripts(base))
+
+
+# Each with the base's `bin` in the place of {}.
+HEADERS = {
+    "python": "#!{}/python\n",
+    "python3.11": "#!{}/python3.11\n",
+    "with options": "#!{}/python -sE\n",
+    "long, pip": "#!/bin/sh\n'''exec' {}/python3.11 \"$0\" \"$@\"\n' '''\n",
+    "long, quoted": "#!/bin/sh\n'''exec' \"{}/python\" \"$0\" \"$@\"\n' '''\n",
+    "long, single quotes": "#!/bin/sh\n'''exec' '{}/python' \"$0\" \"$@\"\n' '''\n",
+    "long, options": "#!/bin/sh\n'''exec' {}/python3.11 -s \"$0\" \"$@\"\n' '''\n",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_shebangs_of_the_bases_own_python(tmp_path: Path, header: str) -> None:
+    add_script(tmp_path, "tool", header.format(tmp_path / "bin"))
+    assert names(tmp_path) == ["tool"]
+
+
+@pytest.mark.parametrize("header", [header for name, header in HEADERS.items() if "quote" in name])
+def test_shebangs_of_a_base_with_a_space_in_its_path(tmp_path: Path, header: str) -> None:
+    base = tmp_path / "sp ace é"
+    add_script(base, "tool", header.format(base / "bin"))
+    assert names(base) == ["tool"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "#!/usr/bin/python3\n",
+        "#!/bin/sh\n",
+        "#!/bin/bash\n# {}/python\n",
+        "#!{}/perl\n",
+        "#!{}/sub/python\n",
+        "#!{}x/python\n",
+        "#!\n",
+        "",
+        "\x7fELF",
+        "{}/python\n",
+    ],
+)
+def test_other_programs_run_as_they_are(tmp_path: Path, header: str) -> None:
+    add_script(tmp_path, "tool", header.format(tmp_path / "bin"))
+    assert names(tmp_path) == []
+
+
+def test_scripts_whose_interpreter_is_looked_up_on_path(tmp_path: Path) -> None:
+    """Conda writes `#!/usr/bin/env python` where the prefix is too long or holds a space."""
+    add_script(tmp_path, "tool", "#!/usr/bin/env python\n")
+    assert names(tmp_path) == ["tool"]
+
+
+def test_what_is_no_executable_file_is_left_out(tmp_path: Path) -> None:
+    header = f"#!{tmp_path}/bin/python\n"
+    add_script(tmp_path, "not-executable", header, mode=0o644)
+    add_script(tmp_path, "tool", header)
+    (tmp_path / "bin" / "folder").mkdir()
+    (tmp_path / "bin" / "dangling").symlink_to("nowhere")
+    (tmp_path / "bin" / "link").symlink_to("tool")
+    (tmp_path / "bin" / "fifo-like").symlink_to("/dev/null")
+    assert names(tmp_path) == ["link", "tool"]
+
+
+@pytest.mark.parametrize("name", ["conda", "conda-env", "mamba", "activate", "deactivate"])
+def test_condas_own_tools_are_left_out(tmp_path: Path, name: str) -> None:
+    add_script(tmp_path, name, f"#!{tmp_path}/bin/python\n")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["condor_status", "mambular", "activate-global-python-argcomplete"])
+def test_scripts_that_only_start_like_condas_are_taken(tmp_path: Path, name: str) -> None:
+    add_script(tmp_path, name, f"#!{tmp_path}/bin/python\n")
+    assert names(tmp_path) == [name]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    base = tmp_path / "base"
+    add_script(base, "tool", f"#!{base}/bin/python\n")
+    add_script(base, "own", f"#!{base}/bin/python\n")
+    return base
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    return make_venv(tmp_path / "venv")
+
+
+def make_venv(venv: Path) -> Path:
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").symlink_to(sys.executable)
+    (venv / "bin" / "own").write_text("#!/bin/sh\necho own\n", encoding="utf-8")
+    (venv / "bin" / "own").chmod(0o755)
+    return venv
+
+
+def run(script: Path, *args: str) -> str:
+    return subprocess.run([script, *args], check=True, capture_output=True, encoding="utf-8", env={}).stdout.strip()
+
+
+def test_link(venv: Path, base: Path) -> None:
+    base_scripts.link(venv, base)
+    tool = venv / "bin" / "tool"
+    assert run(tool, "a b", "") == f"{tool} __main__ ['a b', '']"
+    assert run(venv / "bin" / "own") == "own"
+    assert tool.is_symlink()
+    assert not os.path.isabs(os.readlink(tool))
+
+
+def test_link_again_follows_the_base(venv: Path, base: Path) -> None:
+    base_scripts.link(venv, base)
+    (venv / "bin" / "users-link").symlink_to("/nowhere")
+    add_script(base, "new", f"#!{base}/bin/python\n")
+    (base / "bin" / "tool").unlink()
+    base_scripts.link(venv, base)
+    assert sorted(os.listdir(venv / "bin")) == ["new", "own", "python", "users-link"]
+    assert run(venv / "bin" / "own") == "own"
+
+
+def test_script_that_has_left_the_base(venv: Path, base: Path) -> None:
+    base_scripts.link(venv, base)
+    (base / "bin" / "tool").unlink()
+    done = subprocess.run([venv / "bin" / "tool"], check=False, capture_output=True, encoding="utf-8", env={})
+    problem, mend = done.stderr.splitlines()
+    assert problem.startswith(f"devpy: {base}/bin/tool: ")
+    assert mend.endswith("devpy update-editables")
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "plain",
+        "sp ace",
+        "ä",
+        "it's",
+        'quo"te',
+        "dol$lar",
+        "back\\slash",
+        "\\x",
+        "\\N",
+        "tab\there",
+        "w" * 150,
+        "'''",
+        "{x}",
+    ],
+)
+@pytest.mark.parametrize("side", ["venv", "base"])
+def test_difficult_paths(tmp_path: Path, folder: str, side: str) -> None:
+    venv = make_venv(tmp_path / (folder if side == "venv" else "there") / ".venv")
+    base = tmp_path / (folder if side == "base" else "here") / "base"
+    add_script(base, "tool", "")
+    base_scripts.link(venv, base)
+    (venv / "bin" / "tool").symlink_to(os.path.join(os.pardir, base_scripts.LAUNCHER))
+    assert run(venv / "bin" / "tool", "x") == f"{venv / 'bin' / 'tool'} __main__ ['x']"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are UTF-8")
+def test_base_whose_path_is_not_utf_8(tmp_path: Path, venv: Path) -> None:
+    base = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    (base / "bin").mkdir(parents=True)
+    (base / "bin" / "tool").write_bytes(b"#!" + os.fsencode(base) + b"/bin/python\n")
+    (base / "bin" / "tool").chmod(0o755)
+    base_scripts.link(venv, base)
+    (base / "bin" / "tool").write_text("print('works')\n", encoding="utf-8")
+    assert run(venv / "bin" / "tool") == "works"

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from virtualenv import cli_run, session_via_cli
+
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.creator import DevpyCreator
+
+TOML = '[python]\nbase_conda_env = "any"\n'
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The variables of virtualenv: its caches are the test's own."""
+    return {
+        "VIRTUALENV_OVERRIDE_APP_DATA": str(tmp_path / "app-data"),
+        "VIRTUALENV_CONFIG_FILE": "/dev/null",
+        "PATH": "",
+    }
+
+
+def interpreter(implementation: str, version: tuple[int, int]) -> Any:
+    return SimpleNamespace(implementation=implementation, version_info=(*version, 0))
+
+
+@pytest.mark.parametrize("version", [(3, 8), (3, 11), (3, 14)])
+def test_creates_for_cpython(version: tuple[int, int]) -> None:
+    assert DevpyCreator.can_create(interpreter("CPython", version))
+
+
+@pytest.mark.parametrize(("implementation", "version"), [("PyPy", (3, 10)), ("CPython", (3, 7)), ("CPython", (2, 7))])
+def test_does_not_create_for_others(implementation: str, version: tuple[int, int]) -> None:
+    assert not DevpyCreator.can_create(interpreter(implementation, version))
+
+
+def test_describes_nothing_for_other_creators() -> None:
+    assert not DevpyCreator.can_describe(interpreter("CPython", (3, 11)))
+
+
+def test_default_creator_is_virtualenvs_own(tmp_path: Path, environ: dict[str, str]) -> None:
+    session = session_via_cli([str(tmp_path / "venv")], setup_logging=False, env=environ)
+    assert not isinstance(session.creator, DevpyCreator)
+
+
+def create(folder: Path, environ: dict[str, str], *options: str) -> None:
+    cli_run(["--creator", "devpy", "--no-download", *options, str(folder)], setup_logging=False, env=environ)
+
+
+def test_refuses_a_python_that_is_not_condas(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    with pytest.raises(DevpyError, match="is not a conda environment") as raised:
+        create(tmp_path / ".venv", environ)
+    assert "--discovery devpy" in raised.value.mend
+    assert not (tmp_path / ".venv").exists()
+
+
+@pytest.fixture(scope="module")
+def conda_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix laid out as conda does it, made from the running interpreter."""
+    from devpy_runner import embedded_base
+
+    prefix = tmp_path_factory.mktemp("conda") / "prefix"
+    embedded_base.make(str(prefix))
+    return prefix
+
+
+def test_overlay_is_complete_only_when_all_is_written(
+    tmp_path: Path, conda_prefix: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    venv = tmp_path / ".venv"
+    states: list[bool] = []
+    write = record.write
+
+    def watched(written: record.Record) -> None:
+        states.append(written.complete)
+        if written.complete:
+            for name in ("pyvenv.cfg", "bin/python", "bin/activate", "bin/pip"):
+                assert (venv / name).exists(), name
+        write(written)
+
+    monkeypatch.setattr(record, "write", watched)
+    create(venv, environ, "--python", str(conda_prefix / "bin" / "python"))
+    assert states == [False, True]
+    found = record.read(str(venv))
+    assert found is not None
+    assert (found.base, found.base_name, found.config) == (str(conda_prefix), "", str(tmp_path / "devpy.toml"))
+    prefix = subprocess.run(
+        [venv / "bin" / "python", "-c", "import sys; print(sys.prefix)"], check=True, capture_output=True, text=True
+    )
+    assert prefix.stdout.strip() == str(venv)
+
+
+@pytest.mark.parametrize("content", ["file", "venv"])
+def test_refuses_a_folder_of_somebody_else(
+    tmp_path: Path, conda_prefix: Path, environ: dict[str, str], content: str
+) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    (venv / ("pyvenv.cfg" if content == "venv" else "file")).touch()
+    with pytest.raises(DevpyError, match="was not made by devpy"):
+        create(venv, environ, "--python", str(conda_prefix / "bin" / "python"))
+    assert len(list(venv.iterdir())) == 1
+
+
+def test_nearest_config_governs(tmp_path: Path, conda_prefix: Path, environ: dict[str, str]) -> None:
+    for folder, name in ((tmp_path, "outer"), (tmp_path / "inner", "inner")):
+        folder.mkdir(exist_ok=True)
+        (folder / "devpy.toml").write_text(TOML.replace("any", name), encoding="utf-8")
+    create(tmp_path / "inner" / "envs" / "venv", environ, "--python", str(conda_prefix / "bin" / "python"))
+    found = record.read(str(tmp_path / "inner" / "envs" / "venv"))
+    assert found is not None
+    assert found.config == str(tmp_path / "inner" / "devpy.toml")
+
+
+def test_option_is_added_once() -> None:
+    from argparse import ArgumentParser
+
+    from devpy_virtualenv_plugin.creator import add_config_option
+
+    parser = ArgumentParser()
+    add_config_option(parser)
+    add_config_option(parser)
+    assert parser.parse_args(["--devpy-config", "x"]).devpy_config == "x"
