@@ -1,0 +1,137 @@
+"""The editable packages in an overlay: which are there, which need work, and pip to do it."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from devpy_virtualenv_plugin.record import BuildFile, replace_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import Distribution
+
+_CONDA_PTH = "conda.pth"
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+class Editable(NamedTuple):
+    """An editable package that is installed in an overlay."""
+
+    name: str
+    """As its metadata spells it; empty if it is nothing but a folder on the path."""
+    path: str
+    """Its folder, absolute, without symlinks."""
+    is_pure: bool
+    """False if it has compiled parts, which no import brings up to date."""
+
+
+def installed(site_packages: str) -> list[Editable]:
+    """Return the editables in a site-packages folder, however they came there.
+
+    Told by `direct_url.json` (PEP 610), by the `.egg-link` files of `setup.py develop`, and by the `conda.pth` of
+    `conda develop`.
+
+    :param site_packages: absolute
+    """
+    finders = (_from_direct_urls, _from_egg_links, _from_conda_pth)
+    return [editable for find in finders for editable in find(site_packages)]
+
+
+def remove_path_line(site_packages: str, path: str) -> None:
+    """Take a folder out of `conda.pth`, as `conda develop --uninstall` does.
+
+    :param site_packages: absolute
+    :param path: the folder, absolute, without symlinks
+    """
+    file = os.path.join(site_packages, _CONDA_PTH)
+    kept = [line for line in _lines(file) if os.path.realpath(line) != path]
+    replace_file(file, "".join(f"{line}\n" for line in kept))
+
+
+def build_files(path: str) -> dict[str, BuildFile]:
+    """Return the files of a package that decide how it is built, as they are now, by their names."""
+    import hashlib
+
+    files = {}
+    for name in BUILD_FILES:
+        try:
+            with open(os.path.join(path, name), "rb") as stream:
+                status = os.fstat(stream.fileno())
+                digest = hashlib.sha256(stream.read()).hexdigest()
+        except (FileNotFoundError, IsADirectoryError):
+            continue
+        files[name] = BuildFile(status.st_mtime_ns, status.st_size, digest)
+    return files
+
+
+def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
+    """Tell whether a package's build files are others than those it was installed with.
+
+    A file is read only if its time has changed, as a switch of branches does without changing its content.
+    """
+    for name in BUILD_FILES:
+        file = os.path.join(path, name)
+        known = before.get(name)
+        if not os.path.isfile(file):
+            if known is not None:
+                return True
+            continue
+        status = os.stat(file)
+        if known is None or known.size != status.st_size:
+            return True
+        if known.mtime_ns != status.st_mtime_ns and build_files(path).get(name, known)[2] != known.sha256:
+            return True
+    return False
+
+
+def _from_direct_urls(site_packages: str) -> Iterator[Editable]:
+    import json
+    from importlib.metadata import distributions
+
+    for distribution in distributions(path=[site_packages]):
+        try:
+            origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+            is_editable = origin.get("dir_info", {}).get("editable") is True
+            path = _path_of_url(origin.get("url", ""))
+        except (ValueError, AttributeError):
+            continue  # some other tool's, and broken: no editable that Python would import from
+        if is_editable and path is not None:
+            yield Editable(distribution.metadata["Name"], path, _is_pure(distribution))
+
+
+def _from_egg_links(site_packages: str) -> Iterator[Editable]:
+    for entry in os.scandir(site_packages):
+        if entry.name.endswith(".egg-link"):
+            on_path, to_project = [*_lines(entry.path), "", ""][:2]
+            if os.path.isabs(on_path):
+                path = os.path.realpath(os.path.join(on_path, to_project))
+                # A legacy install does not say whether it is compiled, so it is taken to be.
+                yield Editable(entry.name[: -len(".egg-link")], path, is_pure=False)
+
+
+def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
+    for line in _lines(os.path.join(site_packages, _CONDA_PTH)):
+        if os.path.isabs(line):
+            yield Editable("", os.path.realpath(line), is_pure=True)
+
+
+def _lines(path: str) -> list[str]:
+    """Return the lines of a file, which are none if there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _path_of_url(url: str) -> str | None:
+    from urllib.parse import unquote_to_bytes, urlsplit
+
+    parts = urlsplit(url)
+    return os.path.realpath(os.fsdecode(unquote_to_bytes(parts.path))) if parts.scheme == "file" else None
+
+
+def _is_pure(distribution: Distribution) -> bool:
+    return "root-is-purelib: true" in (distribution.read_text("WHEEL") or "").lower()

@@ -1,0 +1,183 @@
+"""The overlay's state, its lock, its making and its removal."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin.record import Record
+
+from . import editables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from devpy_pip_guard.config import Config
+
+    from .conda import Base
+
+ABSENT = "absent"
+FOREIGN = "foreign"
+INCOMPLETE = "incomplete"
+STALE = "stale"
+CURRENT = "current"
+
+
+class Overlay(NamedTuple):
+    """What stands at `python.venv`."""
+
+    state: str
+    """One of the five states above."""
+    reasons: list[str]
+    """Why it is incomplete or stale, in words for the user."""
+    rebuild: bool
+    """Whether its own files must be written, not only its packages be brought up to date."""
+    record: Record | None
+    """What it says of itself, if it does."""
+
+
+def examine(config: Config, base: str | None = None) -> Overlay:
+    """Tell the state of the overlay that a config asks for; everything else asks here. Only reads.
+
+    :param config: from devpy.toml
+    :param base: the prefix that the config's name leads to now; None to trust the one found when the overlay was made
+    """
+    venv = config.venv
+    if record.is_vacant(venv):
+        return Overlay(ABSENT, [], True, None)
+    if not record.is_marked(venv):
+        return Overlay(FOREIGN, [], False, None)
+    found = record.read(venv)
+    if found is None or not found.complete:
+        return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, found)
+    own = list(_outdated_files(config, found, base))
+    reasons = [*own, *_unknown_base(config, found, base), *_outdated_packages(config, found)]
+    return Overlay(STALE if reasons else CURRENT, reasons, bool(own), found)
+
+
+def locked(venv: str) -> AbstractContextManager[object]:
+    """Return a context in which no other devpy changes the overlay; makes its folder if need be.
+
+    :raises DevpyError: if the folder cannot be written to
+    """
+    import filelock
+
+    os.makedirs(venv, exist_ok=True)
+    return filelock.FileLock(os.path.join(venv, record.LOCK_NAME))
+
+
+def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
+    """Write the overlay's own files through virtualenv. Call it under the lock.
+
+    Packages that are in it stay, unless its making was interrupted or it was made for another minor version of Python.
+
+    :param overlay: what `examine` said
+    :param environ: the caller's environment variables
+    :raises DevpyError: if virtualenv or the base's interpreter fails
+    """
+    from .conda import python_version
+
+    version = ".".join((python_version(base.prefix) or "").split(".")[:2])
+    if overlay.state == INCOMPLETE or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
+        empty(config.venv)
+    _run_virtualenv(config, base, environ)
+
+
+def empty(venv: str) -> None:
+    """Remove what is in an overlay, all but the lock. Call it under the lock.
+
+    Its programs go first, since without pyvenv.cfg they would run as the base's; devpy's mark goes last, so that an
+    interrupted removal can be taken up again.
+
+    :param venv: absolute; carries devpy's mark
+    """
+    import shutil
+
+    order = {"bin": 0, record.FILE_NAME: 2}
+    entries = sorted(os.scandir(venv), key=lambda entry: order.get(entry.name, 1))
+    for entry in entries:
+        if entry.name == record.LOCK_NAME:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
+
+
+def remove(venv: str) -> None:
+    """Remove an overlay, waiting for whoever is changing it; a symlink in its place is unlinked, not followed.
+
+    :param venv: absolute; carries devpy's mark
+    """
+    if os.path.islink(venv):
+        os.unlink(venv)
+        return
+    with locked(venv):
+        empty(venv)
+        os.unlink(os.path.join(venv, record.LOCK_NAME))
+        os.rmdir(venv)
+
+
+def refuse_foreign(overlay: Overlay, config: Config) -> None:
+    """Refuse to go on where something stands that devpy did not make.
+
+    :raises DevpyError: if the overlay's state is foreign
+    """
+    if overlay.state == FOREIGN:
+        mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
+        raise DevpyError(f"{config.venv} was not made by devpy", mend)
+
+
+def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
+    if found.venv != os.path.realpath(config.venv):
+        yield f"moved or copied from {found.venv}"
+    if found.version != __version__:
+        yield f"made by devpy {found.version}, this is {__version__}"
+    if found.config != config.file:
+        yield f"made for {found.config}"
+    if base not in (None, found.base):
+        yield f"made for the conda environment {found.base}"
+    elif not os.path.exists(os.path.join(config.venv, "bin", "python")):
+        yield f"its Python is no longer in {found.base}"
+    elif found.base_stamp != record.base_stamp(found.base):
+        yield f"{found.base} has changed"
+    if not os.path.isfile(os.path.join(config.venv, "pyvenv.cfg")) or record.site_packages(config.venv) is None:
+        yield "a part of it is missing"
+
+
+def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
+    if base is None and found.base_name != config.base:
+        yield f"made for {found.base_name or found.base}, not for {config.base}"
+
+
+def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
+    for path in config.editables:
+        if path not in found.editables:
+            yield f"not installed: {path}"
+        elif editables.build_files_changed(path, found.editables[path]):
+            yield f"build files changed: {path}"
+    for path in found.editables:
+        if path not in config.editables:
+            yield f"no longer declared: {path}"
+    if config.install_deps and not found.has_deps:
+        yield "dependencies not installed"
+    if found.site_stamp != record.site_stamp(config.venv):
+        yield "packages in it have changed"
+
+
+def _run_virtualenv(config: Config, base: Base, environ: Mapping[str, str]) -> None:
+    from virtualenv import cli_run
+
+    options = ["--creator", "devpy", "--devpy-config", config.file, "--discovery", "builtin"]
+    python = os.path.join(base.prefix, "bin", "python")
+    # The overlay shall not depend on what the user has set for virtual environments of his own.
+    kept = {name: value for name, value in environ.items() if not name.startswith("VIRTUALENV_")}
+    kept["VIRTUALENV_CONFIG_FILE"] = os.devnull
+    try:
+        cli_run([*options, "--python", python, config.venv], setup_logging=False, env=kept)
+    except RuntimeError as error:
+        raise DevpyError(f"{config.venv}: {error}", f"try it by hand: {python} --version") from error

@@ -1,0 +1,184 @@
+"""Bringing an overlay up to date: its own files, then the editables that devpy.toml declares."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from devpy_pip_guard.config import check_editables
+from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.record import Record
+
+from . import dependencies, editables, environment
+from .conda import Base, check_prefix, python_version
+from .editables import Editable
+from .overlay import ABSENT, Overlay, build, examine, locked, refuse_foreign
+from .pip import Pip, PipError, without_diversions
+from .plugins import find_base
+from .progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devpy_pip_guard.config import Config
+
+
+class Wanted(NamedTuple):
+    """How much work is asked for."""
+
+    compiled: bool = False
+    """Rebuild packages with compiled parts, whose sources are not looked at."""
+    everything: bool = False
+    """Reinstall every package."""
+    tidy: bool = False
+    """Uninstall the editables that came in some other way."""
+    verbose: bool = False
+    """Show what pip prints."""
+
+
+class Plan(NamedTuple):
+    """What is to be done to the packages in an overlay."""
+
+    install: list[str]
+    """Folders of declared packages."""
+    uninstall: list[Editable]
+    add_deps: bool
+    """Whether to look for dependencies that the base lacks."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.install or self.uninstall or self.add_deps)
+
+
+def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], wanted: Wanted) -> Plan:
+    """Make the overlay current, and say what was done to its packages.
+
+    :param config: from devpy.toml
+    :param root: the worktree root, absolute
+    :param environ: the caller's environment variables
+    :raises DevpyError: if the base or a declared package is not there, something foreign stands in the overlay's place,
+        or a package cannot be built; the packages that were installed are then as they were
+    """
+    check_editables(config)
+    base = find_base(config.base, environ)
+    check_prefix(base.prefix)
+    refuse_foreign(examine(config), config)  # before the lock leaves a file in it
+    progress = Progress()
+    with locked(config.venv):
+        overlay = examine(config, base.prefix)  # now that nobody else changes it
+        if overlay.rebuild:
+            _announce(config, base, overlay, progress)
+            build(config, base, overlay, environ)
+        env = environment.of(config, root, base.prefix, root, without_diversions(environ))
+        pip = Pip(env, base.prefix, progress, wanted.verbose)
+        return _update_packages(config, pip, wanted)
+
+
+def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) -> None:
+    doing = "creating" if overlay.state == ABSENT else "updating"
+    reasons = f" ({'; '.join(overlay.reasons)})" if overlay.reasons else ""
+    version = python_version(base.prefix) or "of unknown version"
+    progress.note(f"{doing} {config.venv} on {base.prefix}, Python {version}{reasons}")
+
+
+def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
+    before = record.read(config.venv)
+    assert before is not None  # noqa: S101 - the overlay is complete
+    plan = _plan(config, before, wanted)
+    # Read before pip does: what is edited meanwhile counts as a change.
+    kept = {path: files for path, files in before.editables.items() if path not in plan.install}
+    built = {path: editables.build_files(path) for path in plan.install}
+    if plan.has_work:
+        record.write(before._replace(complete=False))
+        try:
+            _carry_out(plan, config, before.base, pip)
+        except PipError:
+            _write_record(config, before._replace(editables=kept))
+            raise
+    after = before._replace(editables={**kept, **built}, has_deps=config.install_deps)
+    _write_record(config, after)
+    return plan
+
+
+def _plan(config: Config, before: Record, wanted: Wanted) -> Plan:
+    """Compare what is declared, what is there, and what devpy remembers of it."""
+    there = _installed(config)
+    by_path = {editable.path: editable for editable in there}
+    install = [path for path in config.editables if _needs_work(path, by_path.get(path), before, wanted)]
+    extra = [editable for editable in there if editable.path not in config.editables]
+    uninstall = [editable for editable in extra if wanted.tidy or editable.path in before.editables]
+    has_changed = bool(install) or before.site_stamp != record.site_stamp(config.venv)
+    add_deps = config.install_deps and (has_changed or not before.has_deps)
+    return Plan(install, uninstall, add_deps)
+
+
+def _needs_work(path: str, there: Editable | None, before: Record, wanted: Wanted) -> bool:
+    if there is None or path not in before.editables or wanted.everything:
+        return True
+    return (wanted.compiled and not there.is_pure) or editables.build_files_changed(path, before.editables[path])
+
+
+def _carry_out(plan: Plan, config: Config, base: str, pip: Pip) -> None:
+    _uninstall(plan.uninstall, config, pip)
+    if plan.install:
+        before = _installed(config)
+        requests = [argument for path in plan.install for argument in ("--editable", path)]
+        name = f" {os.path.basename(plan.install[0])}" if len(plan.install) == 1 else ""
+        pip.run(["install", "--no-deps", *requests], f"installing{name}")
+        _uninstall(_former_names(before, _installed(config)), config, pip)
+        _note_installed(plan.install, config, pip)
+    if plan.add_deps:
+        dependencies.install(config.venv, base, pip)
+
+
+def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
+    names = [editable.name for editable in unwanted if editable.name]
+    if names:
+        pip.run(["uninstall", "--yes", *names], f"uninstalling {', '.join(names)}")
+    for editable in unwanted:
+        if not editable.name:
+            editables.remove_path_line(_site_packages(config), editable.path)
+        pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
+
+
+def _former_names(before: list[Editable], after: list[Editable]) -> list[Editable]:
+    """Return what is left of packages that have since been given another name."""
+    new = {editable.path for editable in after if editable not in before}
+    return [editable for editable in after if editable in before and editable.path in new]
+
+
+def _note_installed(paths: list[str], config: Config, pip: Pip) -> None:
+    """Say what has been installed.
+
+    :raises PipError: if a declared package is not there; pip replaces one that has the name of another
+    """
+    by_path = {editable.path: editable for editable in _installed(config)}
+    for path in config.editables:
+        if path not in by_path:
+            others = " or ".join(other for other in paths if other in by_path)
+            problem = f"{config.file}: editables.packages: {path} is called as {others} is, which has taken its place"
+            raise PipError(problem, "give each a name of its own, or declare only one: devpy update-editables")
+    for path in paths:
+        pip.progress.note(f"installed {by_path[path].name} ({path})")
+
+
+def _write_record(config: Config, now: Record) -> None:
+    """Remember what is there now, unless nothing is new."""
+    known = {path: files for path, files in now.editables.items() if path in config.editables}
+    undeclared = [editable.path for editable in _installed(config) if editable.path not in config.editables]
+    stamp = record.site_stamp(config.venv)
+    after = now._replace(complete=True, base_name=config.base, editables=known, undeclared=undeclared, site_stamp=stamp)
+    if after != record.read(config.venv):
+        record.write(after)
+
+
+def _installed(config: Config) -> list[Editable]:
+    return editables.installed(_site_packages(config))
+
+
+def _site_packages(config: Config) -> str:
+    folder = record.site_packages(config.venv)
+    assert folder is not None  # noqa: S101 - the overlay is complete
+    return folder
