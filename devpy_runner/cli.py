@@ -1,0 +1,125 @@
+"""The command line: devpy's own commands, and everything else as a command to run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NamedTuple
+
+from devpy_pip_guard.errors import DevpyError
+
+COMMANDS = ("info", "update-editables", "clean", "demo")
+
+HELP = """\
+usage: devpy [--cwd DIR] [--no-sync] [--] COMMAND [ARG ...]
+       devpy {info,update-editables,clean,demo} [OPTION ...]
+
+Run COMMAND in this git worktree's environment: the conda environment that devpy.toml names, with the worktree's own
+editable packages first.
+
+options:
+  --cwd DIR          run COMMAND in DIR instead of the worktree root
+  --no-sync          do not bring the overlay up to date first (or DEVPY_NO_SYNC=1)
+  --                 what follows is a command to run, even if it is called like one of devpy's own
+  -h, --help         show this help; `devpy info --help` and so on show more
+  --version          show devpy's version
+
+devpy's own commands:
+  info               show the configuration and the overlay's state
+  update-editables   make the overlay and install the declared editable packages
+  clean              remove the overlay
+  demo               show, in a throwaway repository, what devpy does
+
+examples:
+  devpy pytest -x
+  devpy python -c 'import mypackage; print(mypackage.__file__)'
+"""
+
+
+class Invocation(NamedTuple):
+    """A command line, taken apart."""
+
+    command: list[str]
+    """The command and its arguments; empty if there is none."""
+    is_own: bool
+    """Whether it is one of devpy's own commands."""
+    cwd: str | None = None
+    """Where to run it, as typed."""
+    sync: bool = True
+    """Whether to bring the overlay up to date first."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run devpy.
+
+    :param argv: the arguments, without the program's name; those of the process by default
+    :return: the exit code; a command that runs replaces this process, so that its own code is what the caller sees
+    """
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else argv)
+    except DevpyError as error:
+        print(f"devpy: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"devpy: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def parse(arguments: list[str]) -> Invocation:
+    """Take a command line apart.
+
+    :raises DevpyError: for an option that devpy does not have
+    """
+    cwd: str | None = None
+    sync = os.environ.get("DEVPY_NO_SYNC", "") in ("", "0")
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option, equals, value = rest.pop(0).partition("=")
+        if option == "--" and not equals:
+            return Invocation(rest, False, cwd, sync)
+        if option == "--no-sync" and not equals:
+            sync = False
+        elif option == "--cwd":
+            if not equals and not rest:
+                raise DevpyError("--cwd: no folder", "devpy --cwd DIR COMMAND")
+            cwd = value if equals else rest.pop(0)
+        else:
+            raise DevpyError(f"{option}: unknown option", "devpy --help shows the options; they go before the command")
+    return Invocation(rest, bool(rest) and rest[0] in COMMANDS, cwd, sync)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if os.name != "posix":
+        raise DevpyError("Windows is not supported", "use devpy on Linux or macOS, or in WSL")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return 0
+    if arguments == ["--version"]:
+        from . import __version__
+
+        print(f"devpy {__version__}")
+        return 0
+    invocation = parse(arguments)
+    if not invocation.command:
+        raise DevpyError("no command to run", "devpy --help shows how")
+    if invocation.is_own:
+        return _own_command(invocation)
+    from .run import run
+
+    return run(invocation.command, invocation.cwd, sync=invocation.sync)
+
+
+def _own_command(invocation: Invocation) -> int:
+    from argparse import ArgumentParser
+    from importlib import import_module
+
+    name, *arguments = invocation.command
+    if invocation.cwd is not None:
+        raise DevpyError(f"--cwd: not for {name}", f"cd there, then: devpy {name}")
+    module = import_module(f".commands.{name.replace('-', '_')}", __package__)
+    parser = ArgumentParser(prog=f"devpy {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    return int(module.execute(parser.parse_args(arguments)))

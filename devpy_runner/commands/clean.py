@@ -1,0 +1,42 @@
+"""Remove this worktree's overlay, if devpy made it."""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.config import FILE_NAME, load_repository
+from devpy_pip_guard.errors import DevpyError
+
+from ..overlay import ABSENT, examine, refuse_foreign, remove
+from ..run import current_folder
+from ..worktree import find_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--shared", action="store_true", help="remove an overlay that several repositories share")
+
+
+def execute(arguments: Namespace) -> int:
+    """Remove the overlay.
+
+    :raises DevpyError: if devpy did not make it, or if it is shared and that was not said
+    """
+    root = find_root(current_folder(), os.environ)
+    config = load_repository(os.path.join(root, FILE_NAME))
+    overlay = examine(config)
+    if overlay.state == ABSENT:
+        print(f"Already clean: {config.venv}")
+        return 0
+    refuse_foreign(overlay, config)
+    if config.is_stack and not arguments.shared:
+        raise DevpyError(
+            f"{config.venv} is shared by the repositories that extend {config.file}", "devpy clean --shared"
+        )
+    remove(config.venv)
+    print(f"Removed {config.venv}")
+    return 0

@@ -1,0 +1,121 @@
+"""Show the configuration and the overlay's state. Creates nothing and runs nothing."""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.config import FILE_NAME, load_repository
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin import record
+
+from .. import editables
+from ..overlay import examine
+from ..run import current_folder
+from ..worktree import find_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+    from devpy_pip_guard.config import Config
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def execute(arguments: Namespace) -> int:
+    """Print what devpy knows, as lines of `key: value` or as JSON.
+
+    :raises DevpyError: if there is no worktree or no valid devpy.toml
+    """
+    root = find_root(current_folder(), os.environ)
+    config = load_repository(os.path.join(root, FILE_NAME))
+    facts = collect(config, root)
+    if arguments.json:
+        import json
+
+        print(json.dumps(facts, indent=2))
+    else:
+        print("\n".join(_lines(facts)))
+    return 0
+
+
+def collect(config: Config, root: str) -> dict[str, Any]:
+    """Return the facts by name; paths are absolute.
+
+    :param config: from devpy.toml
+    :param root: the worktree root, absolute
+    """
+    base = _base(config)
+    overlay = examine(config, base.get("base prefix"))
+    return {
+        "project root": root,
+        "entry config": config.entry,
+        "effective config": config.file,
+        "config kind": "stack" if config.is_stack else "repo",
+        "shared venv": config.is_stack,
+        "config root": config.root,
+        "env root": config.root,
+        "command cwd": root,
+        "base conda env": config.base,
+        **base,
+        "venv": config.venv,
+        "venv exists": os.path.isdir(config.venv),
+        "overlay state": overlay.state,
+        "overlay reasons": overlay.reasons,
+        "python": os.path.join(config.venv, "bin", "python"),
+        "pip": os.path.join(config.venv, "bin", "pip"),
+        "install editable deps": config.install_deps,
+        "editable packages": [{"path": path, "state": state} for path, state in _packages(config)],
+        "environment variables": config.env,
+    }
+
+
+def _base(config: Config) -> dict[str, Any]:
+    from ..conda import check_prefix, python_version
+    from ..plugins import find_base
+
+    try:
+        base = find_base(config.base, os.environ)
+        check_prefix(base.prefix)
+    except DevpyError as error:
+        return {"base prefix": None, "base problem": error.problem, "base python": None}
+    return {"base prefix": base.prefix, "base python": python_version(base.prefix)}
+
+
+def _packages(config: Config) -> list[tuple[str, str]]:
+    site_packages = record.site_packages(config.venv)
+    there = {editable.path for editable in editables.installed(site_packages)} if site_packages else set()
+    declared = [(path, _package_state(path, path in there)) for path in config.editables]
+    undeclared = sorted(there.difference(config.editables))
+    return declared + [(path, "installed, but not declared") for path in undeclared]
+
+
+def _package_state(path: str, is_installed: bool) -> str:
+    if not os.path.isdir(path):
+        return "missing"
+    return "installed" if is_installed else "not installed"
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, value in facts.items():
+        if name == "editable packages":
+            lines.append(f"{name}:")
+            lines += [f"  - {package['path']} ({package['state']})" for package in value] or ["  - none"]
+        elif isinstance(value, dict):
+            lines += [f"{name}:", *(f"  {key} = {item}" for key, item in value.items())] if value else []
+        elif isinstance(value, list):
+            lines += [f"{name}: {'; '.join(value)}"] if value else []
+        else:
+            lines.append(f"{name}: {_shown(value)}")
+    return lines
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "unknown" if value is None else str(value)

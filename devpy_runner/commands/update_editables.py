@@ -1,0 +1,37 @@
+"""Make the overlay if there is none, and install the editable packages that devpy.toml declares."""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.config import FILE_NAME, load_repository
+
+from ..run import current_folder
+from ..sync import Wanted, bring_up_to_date
+from ..worktree import find_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("--reinstall", action="store_true", help="install every package again")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what pip prints")
+
+
+def execute(arguments: Namespace) -> int:
+    """Bring the overlay up to date.
+
+    :raises DevpyError: if that cannot be done; packages that were installed before are then as they were
+    """
+    root = find_root(current_folder(), os.environ)
+    config = load_repository(os.path.join(root, FILE_NAME))
+    wanted = Wanted(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
+    done = bring_up_to_date(config, root, os.environ, wanted)
+    if not config.editables:
+        print(f"No editable packages are declared in {config.file}")
+    elif not done.has_work:
+        print(f"Nothing to do: {len(config.editables)} declared, all installed and up to date")
+    return 0

@@ -1,0 +1,149 @@
+"""Refusing, before it starts, a command that would install an editable behind devpy.toml's back.
+
+It spares the user a start of pip and speaks of the command as it was typed. The guard in the overlay is what holds:
+it sees what pip itself has understood.
+"""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.errors import DevpyError
+
+# Options of pip and of uv that take the next argument as their value, so that it is not mistaken for a command.
+_PIP_OPTIONS_WITH_VALUE = frozenset(
+    [
+        "--cache-dir",
+        "--cert",
+        "--client-cert",
+        "--exists-action",
+        "--keyring-provider",
+        "--local-log",
+        "--log",
+        "--log-file",
+        "--proxy",
+        "--python",
+        "--resume-retries",
+        "--retries",
+        "--timeout",
+        "--trusted-host",
+        "--use-deprecated",
+        "--use-feature",
+    ]
+)
+_UV_OPTIONS_WITH_VALUE = frozenset(
+    [
+        "--allow-insecure-host",
+        "--cache-dir",
+        "--color",
+        "--config-file",
+        "--directory",
+        "--project",
+        "--python-preference",
+    ]
+)
+_INSTALL_OPTIONS_WITH_VALUE = frozenset("cfirtC")
+
+
+def refuse_editable_install(command: list[str], config: str) -> None:
+    """Refuse the spellings of an editable install.
+
+    :param command: what the user wants to run
+    :param config: the devpy.toml to name in the message
+    :raises DevpyError: if it would install an editable package
+    """
+    target = _editable_target(command)
+    if target is None:
+        return
+    shown = target or "."
+    mend = f'add "{shown}" to packages under [editables] in {config}, then: devpy update-editables'
+    raise DevpyError(
+        f"{' '.join(command[:4])}{' …' if command[4:] else ''}: editables are declared in devpy.toml", mend
+    )
+
+
+def _editable_target(command: list[str]) -> str | None:
+    """Return the package that a command would install as editable, "" if it names none, or None if it would not."""
+    program, arguments = os.path.basename(command[0]), command[1:]
+    if program == "uv":
+        return _uv_target(arguments)
+    if _is_versioned(program, "python"):
+        return _python_target(arguments)
+    if _is_versioned(program, "pip"):
+        return _pip_target(arguments)
+    return _setup_target(command)
+
+
+def _pip_target(arguments: list[str]) -> str | None:
+    arguments = _after_options(arguments, _PIP_OPTIONS_WITH_VALUE)
+    return _editable_option(arguments[1:]) if arguments[:1] == ["install"] else None
+
+
+def _uv_target(arguments: list[str]) -> str | None:
+    """Tell for `uv pip install -e`, `uv add --editable` and `uv sync`, which installs the project itself."""
+    arguments = _after_options(arguments, _UV_OPTIONS_WITH_VALUE)
+    if arguments[:1] == ["pip"]:
+        return _pip_target(arguments[1:])
+    if arguments[:1] == ["add"] and "--editable" in arguments:
+        return next((word for word in arguments[1:] if not word.startswith("-")), "")
+    return "" if arguments[:1] == ["sync"] else None
+
+
+def _setup_target(arguments: list[str]) -> str | None:
+    """Tell for `setup.py develop`."""
+    if not arguments or os.path.basename(arguments[0]) != "setup.py" or "develop" not in arguments[1:]:
+        return None
+    return os.path.dirname(arguments[0])
+
+
+def _python_target(arguments: list[str]) -> str | None:
+    """Tell for `python -m pip …`, in the spellings of Python's own options, and for `python setup.py develop`."""
+    while arguments and arguments[0].startswith("-"):
+        option, arguments = arguments[0], arguments[1:]
+        cluster = "" if option.startswith("--") else option[1:]
+        letter = next((letter for letter in cluster if letter in "cmWX"), "")
+        value = cluster.partition(letter)[2] if letter else ""
+        if letter and not value:
+            value, arguments = (arguments[0], arguments[1:]) if arguments else ("", [])
+        if letter == "m":
+            return _pip_target(arguments) if value in ("pip", "pip.__main__") else None
+        if letter == "c" or not cluster:
+            return None
+    return _setup_target(arguments)
+
+
+def _after_options(arguments: list[str], with_value: frozenset[str]) -> list[str]:
+    """Return the arguments from the first one that is neither an option nor the value of one."""
+    while arguments and arguments[0].startswith("-"):
+        arguments = arguments[2 if arguments[0] in with_value else 1 :]
+    return arguments
+
+
+def _is_versioned(program: str, name: str) -> bool:
+    """Tell whether a program is called as `name`, `name3` or `name3.11`."""
+    return program.startswith(name) and not program[len(name) :].strip("0123456789.")
+
+
+def _editable_option(arguments: list[str]) -> str | None:
+    """Return the value of the first `-e` or `--editable`, as pip's parser finds it."""
+    for position, argument in enumerate(arguments):
+        following = arguments[position + 1] if position + 1 < len(arguments) else ""
+        if argument.startswith("--"):
+            option, equals, value = argument.partition("=")
+            if len(option) > 3 and "--editable".startswith(option):
+                return value if equals else following
+        elif argument.startswith("-") and len(argument) > 1:
+            found = _editable_in_cluster(argument[1:])
+            if found is not None:
+                return found or following
+    return None
+
+
+def _editable_in_cluster(letters: str) -> str | None:
+    """Return what follows `e` in a cluster of short options such as `Ue.`, or None if it has no `e` of its own."""
+    for position, letter in enumerate(letters):
+        if letter == "e":
+            return letters[position + 1 :]
+        if letter in _INSTALL_OPTIONS_WITH_VALUE:
+            return None  # the rest of the cluster is its value
+    return None

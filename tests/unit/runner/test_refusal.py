@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from devpy_pip_guard.errors import DevpyError
+from devpy_runner.refusal import refuse_editable_install
+
+REFUSED = [
+    "pip install -e .",
+    "pip install -e.",
+    "pip install -e=.",
+    "pip install --editable .",
+    "pip install --editable=.",
+    "pip install --edit .",
+    "pip install -Ue .",
+    "pip install -Ue.",
+    "pip install -qqUe .",
+    "pip install --no-deps -e .",
+    "pip install six -e ../lib",
+    "pip install -r requirements.txt -e .",
+    "pip install -e",
+    "pip -q install -e .",
+    "pip --isolated install -e .",
+    "pip --log pip.log install -e .",
+    "pip --proxy=x install -e .",
+    "pip3 install -e .",
+    "pip3.11 install -e .",
+    ".venv/bin/pip install -e .",
+    "python -m pip install -e .",
+    "python -mpip install -e .",
+    "python -I -m pip install -e .",
+    "python -Im pip install -e .",
+    "python -Impip install -e .",
+    "python -W error -m pip install -e .",
+    "python -X dev -m pip -q install -e .",
+    "python3 -m pip install -e .",
+    "python3.11 -m pip install --editable=.",
+    "/usr/bin/python3 -m pip install -e .",
+    "uv pip install -e .",
+    "uv --quiet pip install -e .",
+    "uv --directory x pip install --editable .",
+    "uv sync",
+    "uv -q sync --frozen",
+    "uv add --editable ../lib",
+    "uv add ../lib --editable",
+    "python setup.py develop",
+    "python -W ignore setup.py -q develop --no-deps",
+    "python3 ../lib/setup.py develop",
+    "./setup.py develop",
+]
+ALLOWED = [
+    "pip install .",
+    "pip install -r e.txt",
+    "pip install -rextra.txt",
+    "pip install -ie.example",
+    "pip install --extra-index-url x six",
+    "pip wheel -e .",
+    "pip download -e .",
+    "pip list -e",
+    "pip freeze",
+    "pip",
+    "pip -e",
+    "pipx install -e .",
+    "pip-compile -e .",
+    "python -c print -e",
+    "python script.py -m pip install -e .",
+    "python -c 'x' -m pip install -e .",
+    "python -m pytest -e",
+    "python -m",
+    "python",
+    "pythonic -m pip install -e .",
+    "uv pip list -e",
+    "uv add six",
+    "uv lock",
+    "uv --version",
+    "python setup.py build",
+    "python tool.py setup.py develop",
+    "python -",
+    "python - setup.py develop",
+    "python --version",
+    "npm run develop",
+    "uv",
+    "echo pip install -e .",
+    "sed -e s/a/b/",
+]
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_editable_installs_are_refused(line: str) -> None:
+    with pytest.raises(DevpyError) as caught:
+        refuse_editable_install(line.split(" "), "/repo/devpy.toml")
+    assert "[editables] in /repo/devpy.toml" in caught.value.mend
+    assert "devpy update-editables" in caught.value.mend
+
+
+@pytest.mark.parametrize("line", ALLOWED)
+def test_other_commands_are_not(line: str) -> None:
+    refuse_editable_install(line.split(" "), "/repo/devpy.toml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pip install -e ../lib",
+        "pip install -Ue../lib",
+        "pip install --editable=../lib",
+        "uv add --editable ../lib",
+        "python ../lib/setup.py develop",
+    ],
+)
+def test_the_line_to_write_is_shown(line: str) -> None:
+    with pytest.raises(DevpyError, match=r'add "\.\./lib" to packages'):
+        refuse_editable_install(line.split(" "), "/repo/devpy.toml")
