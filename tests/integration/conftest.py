@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from .channel import Channel
+from .commands import Devpy, clean_environ
+from .environments import CondaEnvironment, MakeCondaEnv, write_history
+from .projects import MakeRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "integration: runs on a real conda environment; needs a package index")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(autouse=True)
+def leaves_process_unchanged() -> Iterator[None]:
+    """Fail a test after which the working directory or an environment variable is another one."""
+    folder, variables = os.getcwd(), _variables()
+    yield
+    assert os.getcwd() == folder
+    changed = {name for name, _ in variables ^ _variables()}  # names alone: a value may be a secret
+    assert not changed
+
+
+def _variables() -> set[tuple[str, str]]:
+    return {(name, value) for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+
+
+@pytest.fixture(scope="session")
+def pip_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pip-cache")
+
+
+@pytest.fixture(scope="session")
+def conda_channel(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> Channel:
+    """A channel that holds `activation-scripts`; Pythons and distributions are added as environments need them."""
+    environ = clean_environ(tmp_path_factory.mktemp("home"), pip_cache)
+    channel = Channel(tmp_path_factory.mktemp("conda") / "channel", environ)
+    channel.add_activation_scripts()
+    return channel
+
+
+@pytest.fixture(scope="session")
+def conda_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root prefix, with an `envs` folder and no Python of its own."""
+    root = tmp_path_factory.mktemp("conda-root")
+    write_history(root)
+    (root / "envs").mkdir()
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_conda_env(conda_root: Path, conda_channel: Channel) -> MakeCondaEnv:
+    return MakeCondaEnv(conda_root, conda_channel)
+
+
+@pytest.fixture(scope="session")
+def conda_env(make_conda_env: MakeCondaEnv) -> CondaEnvironment:
+    """The environment `shared`: Python 3.11 or the nearest there is, pip, setuptools, wheel and pytest."""
+    return make_conda_env("shared")
+
+
+@pytest.fixture
+def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> dict[str, str]:
+    """A clean environment with a home of its own, in which the names of the test environments can be found."""
+    return {
+        **clean_environ(tmp_path_factory.mktemp("home"), pip_cache),
+        "CONDA_ENVS_DIRS": str(conda_root / "envs"),
+        "MAMBA_ROOT_PREFIX": str(conda_root),
+    }
+
+
+@pytest.fixture
+def devpy(devpy_environ: dict[str, str]) -> Devpy:
+    return Devpy(devpy_environ)
+
+
+@pytest.fixture
+def repository(devpy_environ: dict[str, str]) -> MakeRepository:
+    return MakeRepository(devpy_environ)
+
+
+@pytest.fixture
+def worktree(repository: MakeRepository) -> Callable[[Path, str], Path]:
+    return repository.worktree
+
+
+@pytest.fixture
+def base_unchanged() -> Callable[[Path], AbstractContextManager[None]]:
+    """A context in which no file of a prefix may be added, removed or written to, bytecode caches apart."""
+    return _unchanged
+
+
+@contextlib.contextmanager
+def _unchanged(prefix: Path) -> Iterator[None]:
+    before = _listing(prefix)
+    yield
+    after = _listing(prefix)
+    changed = sorted(str(path) for path, _, _ in before ^ after)
+    bytecode = [path for path in changed if "__pycache__" in path]
+    print(f"bytecode caches written in {prefix}: {bytecode}")
+    assert [path for path in changed if "__pycache__" not in path] == []
+
+
+def _listing(prefix: Path) -> set[tuple[Path, int, int]]:
+    """Return path, size in bytes and modification time in nanoseconds of everything but folders."""
+    found = set()
+    for path in prefix.rglob("*"):
+        status = path.lstat()
+        if not path.is_dir() or path.is_symlink():
+            found.add((path.relative_to(prefix), status.st_size, status.st_mtime_ns))
+    return found
