@@ -63,6 +63,8 @@ class Config(NamedTuple):
     """Where the overlay lies."""
     editables: list[str]
     """The folders of the declared packages, in the order they were declared."""
+    declared: list[str]
+    """The same folders as they were declared, symlinks and all."""
     install_deps: bool
     """Whether dependencies that the base lacks are installed into the overlay."""
     env: dict[str, str]
@@ -203,13 +205,15 @@ def _declaration(entry: str, path: str, document: Document, *, is_stack: bool) -
     if is_stack and document["devpy"]["kind"] != "stack":
         kind = document["devpy"]["kind"]
         raise _wrong(path, "devpy.kind", kind, "is unknown", 'write kind = "stack", or remove it')
+    packages = _packages(path, document)
     return Config(
         entry=entry,
         file=path,
         is_stack=is_stack,
         base=_base(path, document),
         venv=_venv(path, document),
-        editables=_editables(path, document),
+        editables=list(packages),
+        declared=list(packages.values()),
         install_deps=_typed(path, document, "editables.install_deps", bool, default=False),
         env=_env(path, document),
     )
@@ -241,18 +245,20 @@ def _venv(path: str, document: Document) -> str:
     return place
 
 
-def _editables(path: str, document: Document) -> list[str]:
+def _packages(path: str, document: Document) -> dict[str, str]:
+    """Return the folders of the declared packages by their real paths."""
     declared = _typed(path, document, "editables.packages", list, default=[])
-    resolved: list[str] = []
+    packages: dict[str, str] = {}
     for item in declared:
         if not isinstance(item, str):
             raise _wrong(path, "editables.packages", item, "is not a string", 'write paths as strings: [".", "../lib"]')
         _refuse_empty(path, "editables.packages", item)
-        real = os.path.realpath(_resolve(path, item))
-        if real in resolved:
+        folder = _resolve(path, item)
+        real = os.path.realpath(folder)
+        if real in packages:
             raise _wrong(path, "editables.packages", item, f"is declared twice ({real})", "remove one of the two")
-        resolved.append(real)
-    return resolved
+        packages[real] = folder
+    return packages
 
 
 def _env(path: str, document: Document) -> dict[str, str]:

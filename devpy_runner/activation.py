@@ -254,16 +254,16 @@ def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
 
 def _json_object(path: str) -> dict[str, Any]:
     """Return what a file holds, which is nothing if there is no such file."""
+    if not os.path.exists(path):
+        return {}
     import json
 
     mend = "correct the file, or move it away"
-    if os.path.exists(path) and not os.path.isfile(path):  # reading a FIFO would wait for ever
+    if not os.path.isfile(path):  # reading a FIFO would wait for ever
         raise DevpyError(f"{path}: not a regular file", mend)
     try:
         with open(path, encoding="utf-8") as stream:
             return _checked_object(path, json.load(stream))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
     except OSError as error:
         raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
     except UnicodeDecodeError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 
@@ -36,17 +35,22 @@ examples:
 """
 
 
-class Invocation(NamedTuple):
-    """A command line, taken apart."""
+class Invocation:
+    """A command line, taken apart.
 
-    command: list[str]
-    """The command and its arguments; empty if there is none."""
-    is_own: bool
-    """Whether it is one of devpy's own commands."""
-    cwd: str | None = None
-    """Where to run it, as typed."""
-    sync: bool = True
-    """Whether to bring the overlay up to date first."""
+    :param command: the command and its arguments; empty if there is none
+    :param is_own: whether it is one of devpy's own commands
+    :param cwd: where to run it, as typed
+    :param sync: whether to bring the overlay up to date first
+    """
+
+    __slots__ = ("command", "cwd", "is_own", "sync")
+
+    def __init__(self, command: list[str], is_own: bool, cwd: str | None = None, sync: bool = True) -> None:
+        self.command = command
+        self.is_own = is_own
+        self.cwd = cwd
+        self.sync = sync
 
 
 def main(argv: list[str] | None = None) -> int:

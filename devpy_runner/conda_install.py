@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_MARKS_OF_ROOT = ("conda-meta", "envs")
 # Where installers put conda unless told otherwise.
 _USUAL_ROOTS = (
     "~/miniforge3",
@@ -25,12 +26,29 @@ _USUAL_ROOTS = (
 )
 
 
+VARIABLES = ("CONDA_EXE", "_CONDA_ROOT", "PATH", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX", "HOME")
+"""The variables that `find_install` looks at."""
+
+
 def find_install(environ: Mapping[str, str]) -> str | None:
     """Return the prefix that conda is installed in, the `sys.prefix` that conda would have, or None; absolute.
 
     :param environ: the caller's environment variables
     """
     return next((os.path.abspath(prefix) for prefix in _installs(environ)), None)
+
+
+def sources(environ: Mapping[str, str]) -> list[str]:
+    """Return the files and folders that `find_install` may look at, whether or not they are there.
+
+    :param environ: the caller's environment variables
+    """
+    programs = [os.path.join(folder, "conda") for folder in environ.get("PATH", "").split(os.pathsep)]
+    active = environ.get("CONDA_PREFIX", "")
+    around = [os.path.join(prefix, "bin", "conda") for prefix in (active, os.path.dirname(os.path.dirname(active)))]
+    roots = [environ.get("_CONDA_ROOT", ""), environ.get("MAMBA_ROOT_PREFIX", "")]
+    usual = [os.path.join(expand_user(root, environ), name) for root in _USUAL_ROOTS for name in _MARKS_OF_ROOT]
+    return [path for path in (environ.get("CONDA_EXE", ""), *programs, *around, *roots, *usual) if os.path.isabs(path)]
 
 
 def _installs(environ: Mapping[str, str]) -> Iterator[str]:
@@ -69,7 +87,7 @@ def _installs_around_active(environ: Mapping[str, str]) -> Iterator[str]:
 
 def _looks_like_root(prefix: str) -> bool:
     """Tell whether a folder could be a root prefix; micromamba's may hold nothing but environments."""
-    return any(os.path.isdir(os.path.join(prefix, name)) for name in ("conda-meta", "envs"))
+    return any(os.path.isdir(os.path.join(prefix, name)) for name in _MARKS_OF_ROOT)
 
 
 def _prefix_of_conda(conda: str) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from devpy_pip_guard.errors import DevpyError
 
 from .activation import CondaSettings
+from .conda_install import VARIABLES as VARIABLES_OF_INSTALL
 from .conda_install import expand_user, find_install
+from .conda_install import sources as sources_of_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +38,16 @@ _FALSE = ("false", "off", "n", "no", "non", "none", "")
 _NULL = ("", "~", "null", "Null", "NULL")
 
 _LIST_MEND = "write one path a line: `- /path`"
+
+
+VARIABLES = (
+    *VARIABLES_OF_INSTALL,
+    "CONDA_ROOT",
+    "CONDARC",
+    "XDG_CONFIG_HOME",
+    *sorted("CONDA_" + key.upper() for key in _KEYS),
+)
+"""The variables that `read_settings` looks at."""
 
 
 class _Item(NamedTuple):
@@ -77,6 +89,15 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
     )
 
 
+def sources(environ: Mapping[str, str]) -> list[str]:
+    """Return the files and folders that `read_settings` looks at, whether or not they are there; absolute.
+
+    :param environ: the caller's environment variables
+    """
+    places = _condarc_places(environ, find_install(environ))
+    return _unique([*sources_of_install(environ), *places, *(path for place in places for path in _files_at(place))])
+
+
 def _default_envs_dirs(root_prefix: str | None, environ: Mapping[str, str]) -> list[str]:
     own = _expand("~/.conda/envs", environ)
     if root_prefix is None:
@@ -88,6 +109,11 @@ def _default_envs_dirs(root_prefix: str | None, environ: Mapping[str, str]) -> l
 
 def _condarc_files(environ: Mapping[str, str], install: str | None) -> list[str]:
     """Return the condarc files that exist, the least important first."""
+    return _unique(path for place in _condarc_places(environ, install) for path in _files_at(place))
+
+
+def _condarc_places(environ: Mapping[str, str], install: str | None) -> list[str]:
+    """Return where a condarc file or a folder of them may be, the least important first."""
     user_config = environ.get("XDG_CONFIG_HOME")
     folders = [
         *_SYSTEM_FOLDERS,
@@ -99,7 +125,7 @@ def _condarc_files(environ: Mapping[str, str], install: str | None) -> list[str]
     places = [*_places_in(folders), "~/.condarc", *_places_in([environ.get("CONDA_PREFIX")])]
     if environ.get("CONDARC"):
         places.append(environ["CONDARC"])
-    return _unique(path for place in places for path in _files_at(expand_user(place, environ)))
+    return [expand_user(place, environ) for place in places]
 
 
 def _places_in(folders: Iterable[str | None]) -> list[str]:

@@ -11,6 +11,7 @@ from devpy_virtualenv_plugin.record import Record
 
 from . import dependencies, editables, environment
 from .conda import Base, check_prefix, python_version
+from .condarc import read_settings
 from .editables import Editable
 from .overlay import ABSENT, Overlay, build, examine, locked, refuse_foreign
 from .pip import Pip, PipError, without_diversions
@@ -71,7 +72,9 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
-        env = environment.of(config, root, base.prefix, root, without_diversions(environ))
+        callers = without_diversions(environ)
+        own = environment.variables(config, root, base.prefix)
+        env = environment.of(config.venv, base.prefix, read_settings(environ), own, root, callers)
         pip = Pip(env, base.prefix, progress, wanted.verbose)
         return _update_packages(config, pip, wanted)
 

@@ -40,6 +40,20 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
         candidate = parent
 
 
+def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
+    """Return the root of the worktree that a folder lies in, if that is another one and has a devpy.toml.
+
+    :param folder: absolute
+    :param root: the worktree root that is not another one
+    :param environ: the caller's environment variables
+    """
+    try:
+        other = find_root(folder, environ)
+    except DevpyError:
+        return None
+    return other if other != root and os.path.exists(os.path.join(other, "devpy.toml")) else None
+
+
 def _may_move_root(git_dir: str) -> bool:
     """Tell whether the repository's configuration may set core.worktree or core.bare, or include a file that does."""
     try:

@@ -33,6 +33,7 @@ def test_the_smallest_config_has_defaults(tmp_path: Path) -> None:
         base="shared",
         venv=str(tmp_path / ".venv"),
         editables=[],
+        declared=[],
         install_deps=False,
         env={},
     )

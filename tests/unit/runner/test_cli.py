@@ -9,7 +9,7 @@ import pytest
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import __version__
-from devpy_runner.cli import COMMANDS, Invocation, main, parse
+from devpy_runner.cli import COMMANDS, main, parse
 
 
 @pytest.fixture(autouse=True)
@@ -50,18 +50,19 @@ def test_an_unknown_option_of_a_command_exits_with_2(command: str, capsys: pytes
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("pytest -x", Invocation(["pytest", "-x"], False)),
-        ("info --json", Invocation(["info", "--json"], True)),
-        ("-- info", Invocation(["info"], False)),
-        ("-- -x", Invocation(["-x"], False)),
-        ("--cwd sub pytest --cwd x", Invocation(["pytest", "--cwd", "x"], False, "sub")),
-        ("--cwd=sub -- info", Invocation(["info"], False, "sub")),
-        ("--no-sync pytest --", Invocation(["pytest", "--"], False, None, False)),
-        ("--cwd . --no-sync make", Invocation(["make"], False, ".", False)),
+        ("pytest -x", (["pytest", "-x"], False, None, True)),
+        ("info --json", (["info", "--json"], True, None, True)),
+        ("-- info", (["info"], False, None, True)),
+        ("-- -x", (["-x"], False, None, True)),
+        ("--cwd sub pytest --cwd x", (["pytest", "--cwd", "x"], False, "sub", True)),
+        ("--cwd=sub -- info", (["info"], False, "sub", True)),
+        ("--no-sync pytest --", (["pytest", "--"], False, None, False)),
+        ("--cwd . --no-sync make", (["make"], False, ".", False)),
     ],
 )
-def test_options_end_where_the_command_begins(line: str, expected: Invocation) -> None:
-    assert parse(line.split()) == expected
+def test_options_end_where_the_command_begins(line: str, expected: tuple[list[str], bool, str | None, bool]) -> None:
+    found = parse(line.split())
+    assert (found.command, found.is_own, found.cwd, found.sync) == expected
 
 
 @pytest.mark.parametrize(("value", "sync"), [("1", False), ("yes", False), ("0", True), ("", True)])

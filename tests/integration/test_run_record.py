@@ -1,0 +1,201 @@
+"""A run after one that left a record: fast, and never wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .commands import Devpy, Result, run
+from .environments import CondaEnvironment
+from .projects import MakeRepository, copy_package
+
+TOML = '[python]\nbase_conda_env = "{base}"\n\n[editables]\npackages = ["self-built"]\n\n[env]\nWHICH = "{which}"\n'
+ORIGIN = ("python", "-c", "import sample_self_built; print(sample_self_built.__file__)")
+SHOW = ("sh", "-c", 'echo "$WHICH"')
+
+
+class Tree:
+    """A worktree in which a command has just left a record."""
+
+    def __init__(self, root: Path, base: CondaEnvironment, devpy: Devpy, environ: dict[str, str]) -> None:
+        self.root = root
+        self.base = base
+        self.environ = environ
+        self._devpy = devpy
+        self.config(which="first")
+        assert self("true").code == 0
+        self.leave_record()
+
+    def __call__(self, *arguments: str, **more: str) -> Result:
+        return self._devpy(*arguments, cwd=self.root, environ={**self.environ, **more})
+
+    def config(self, which: str = "first", more: str = "") -> None:
+        text = TOML.format(base=self.base.name, which=which) + more
+        (self.root / "devpy.toml").write_text(text, encoding="utf-8")
+
+    def leave_record(self) -> None:
+        time.sleep(2.1)  # what has just changed is not recorded
+        assert self("true").code == 0
+        assert self.records()
+
+    def records(self) -> list[Path]:
+        return list(Path(self.environ["HOME"]).rglob("run-record*"))
+
+    def imported(self) -> set[str]:
+        """Return the modules that devpy imports on top of a bare interpreter to run a command."""
+        code = "from devpy_runner.cli import main; main(['true'])"
+        return self._modules(code) - self._modules("pass")
+
+    def _modules(self, code: str) -> set[str]:
+        result = run([sys.executable, "-X", "importtime", "-c", code], cwd=self.root, environ=self.environ)
+        return {line.rpartition("|")[2].strip() for line in result.err.splitlines() if line.startswith("import time:")}
+
+
+@pytest.fixture
+def tree(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, devpy_environ: dict[str, str]
+) -> Tree:
+    root = repository(tmp_path / "tree", "self-built")
+    return Tree(root, conda_env, devpy, devpy_environ)
+
+
+def test_the_run_path_imports_next_to_nothing(tree: Tree) -> None:
+    assert tree.imported() == {
+        "__future__",
+        "devpy_pip_guard",
+        "devpy_pip_guard.errors",
+        "devpy_runner",
+        "devpy_runner.activation",
+        "devpy_runner.cli",
+        "devpy_runner.environment",
+        "devpy_runner.execution",
+        "devpy_runner.run",
+        "devpy_runner.run_record",
+        "devpy_runner.worktree",
+        "devpy_virtualenv_plugin",
+        "errno",
+    }
+
+
+@pytest.mark.parametrize("which", ["second", "third"])  # of other and of the same length
+def test_an_edit_of_devpy_toml_counts_at_once(tree: Tree, which: str) -> None:
+    assert tree(*SHOW).out == "first\n"
+    tree.config(which)
+    assert tree(*SHOW).out == f"{which}\n"
+
+
+def test_a_broken_devpy_toml_is_noticed(tree: Tree) -> None:
+    tree.config(more="[nonsense]\n")
+    result = tree(*SHOW)
+    assert (result.code, result.out) == (2, "")
+
+
+def test_a_removed_devpy_toml_is_noticed(tree: Tree) -> None:
+    (tree.root / "devpy.toml").unlink()
+    assert tree(*SHOW).code == 2
+
+
+def test_a_new_declaration_is_installed(tree: Tree) -> None:
+    copy_package("flit", tree.root / "flit")
+    text = (tree.root / "devpy.toml").read_text("utf-8").replace('["self-built"]', '["self-built", "flit"]')
+    (tree.root / "devpy.toml").write_text(text, encoding="utf-8")
+    assert tree("python", "-c", "import sample_flit").code == 0
+
+
+def test_an_edited_build_file_is_noticed(tree: Tree) -> None:
+    with open(tree.root / "self-built" / "pyproject.toml", "a", encoding="utf-8") as stream:
+        stream.write("# edited\n")
+    assert "installed sample-self-built" in tree("true").err
+
+
+def test_a_new_build_file_is_noticed(tree: Tree) -> None:
+    (tree.root / "self-built" / "setup.cfg").write_text("[metadata]\n", encoding="utf-8")
+    assert "installed sample-self-built" in tree("true").err
+
+
+@pytest.mark.parametrize("part", ["devpy.json", "pyvenv.cfg", "bin/python"])
+def test_a_lost_part_of_the_overlay_is_noticed(tree: Tree, part: str) -> None:
+    (tree.root / ".venv" / part).unlink()
+    tree("true")
+    if part == "devpy.json":
+        assert "was not made by devpy" in tree("true").err
+    else:
+        assert (tree.root / ".venv" / part).exists()
+
+
+def test_a_removed_overlay_is_made_again(tree: Tree) -> None:
+    assert tree("clean").code == 0
+    assert tree("python", "-c", "import sample_self_built").code == 0
+
+
+def test_a_condarc_counts_at_once(tree: Tree) -> None:
+    assert tree("sh", "-c", 'echo "$CONDA_PROMPT_MODIFIER"').out.strip() != ""
+    Path(tree.environ["HOME"], ".condarc").write_text("changeps1: false\n", encoding="utf-8")
+    assert tree("sh", "-c", 'echo "$CONDA_PROMPT_MODIFIER"').out.strip() == ""
+
+
+def test_variables_of_conda_count_at_once(tree: Tree) -> None:
+    assert tree("sh", "-c", 'echo "$CONDA_PROMPT_MODIFIER"', CONDA_CHANGEPS1="false").out.strip() == ""
+
+
+def test_an_editable_install_is_still_refused(tree: Tree) -> None:
+    assert tree("pip", "install", "-e", ".").code == 2
+    assert tree("python", "-m", "pip", "install", "--editable", ".").code == 2
+
+
+def test_a_warning_comes_every_time(tree: Tree, tmp_path: Path, repository: MakeRepository) -> None:
+    other = repository(tmp_path / "other", files={"devpy.toml": ""})
+    for _ in range(2):
+        assert f"PYTHONPATH: {other}" in tree("true", PYTHONPATH=str(other)).err
+        time.sleep(2.1)
+
+
+def test_a_symlink_to_another_checkout_is_noticed(tree: Tree, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        copy_package("self-built", tmp_path / name)
+    link = tree.root / "link"
+    link.symlink_to(tmp_path / "one")
+    text = (tree.root / "devpy.toml").read_text("utf-8").replace('"self-built"', '"link"')
+    (tree.root / "devpy.toml").write_text(text, encoding="utf-8")
+    assert str(tmp_path / "one") in tree(*ORIGIN).out
+    tree.leave_record()
+    link.unlink()
+    link.symlink_to(tmp_path / "two")
+    assert str(tmp_path / "two") in tree(*ORIGIN).out
+
+
+def test_another_repository_in_the_same_place(tree: Tree, repository: MakeRepository) -> None:
+    tree.root.rename(tree.root.with_name("moved"))
+    repository(tree.root, "self-built")
+    tree.config("another")
+    assert tree(*SHOW).out == "another\n"
+    result = tree(*ORIGIN)
+    assert result.out.startswith(f"{tree.root}/")
+
+
+def test_a_home_that_cannot_be_written_to(tree: Tree) -> None:
+    assert tree(*SHOW, HOME="/dev/null", XDG_CACHE_HOME="/dev/null").out == "first\n"
+
+
+def test_a_broken_record_does_no_harm(tree: Tree) -> None:
+    for path in tree.records():
+        path.write_bytes(b"0.2.0\0\xff\0\0")
+    assert tree(*SHOW).out == "first\n"
+
+
+def test_the_script_of_the_distribution_is_as_small(tree: Tree) -> None:
+    """The generated script of an entry point would import more than devpy does."""
+    script = Path(sys.executable).with_name("devpy")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", script, "true"],
+        cwd=tree.root,
+        env=tree.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"re", "typing"} & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
