@@ -117,13 +117,12 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _own_command(invocation: Invocation) -> int:
-    from argparse import ArgumentParser
     from importlib import import_module
+
+    from .commands import parse as parse_options
 
     name, *arguments = invocation.command
     if invocation.cwd is not None:
         raise DevpyError(f"--cwd: not for {name}", f"cd there, then: devpy {name}")
     module = import_module(f".commands.{name.replace('-', '_')}", __package__)
-    parser = ArgumentParser(prog=f"devpy {name}", description=module.__doc__)
-    module.add_arguments(parser)
-    return int(module.execute(parser.parse_args(arguments)))
+    return int(module.execute(parse_options(name, module, arguments)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from devpy_pip_guard.errors import DevpyError
 
 from .condarc import read_settings
+from .prefix import is_environment, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,40 +48,6 @@ def find_base(name: str, environ: Mapping[str, str]) -> Base:
     raise _not_found(name, settings, environ)
 
 
-def check_prefix(prefix: str) -> None:
-    """Check that a prefix is a conda environment with a Python in it.
-
-    :param prefix: an absolute path
-    :raises DevpyError: if it is no directory, no environment (no `conda-meta/history`) or has no `bin/python`
-    """
-    see_names = "correct base_conda_env; `conda env list` shows the environments"
-    if not os.path.isdir(prefix):
-        raise DevpyError(f"{prefix}: no such directory", see_names)
-    if not _is_environment(prefix):
-        raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
-    if not os.path.isfile(os.path.join(prefix, "bin", "python")):
-        import shlex
-
-        install = f"conda install -p {shlex.quote(prefix)} python"
-        raise DevpyError(f"{prefix}: the conda environment has no bin/python", install)
-
-
-def python_version(prefix: str) -> str | None:
-    """Return the version of an environment's Python: "3.11.7", or "3.11" where only `bin/python` tells, or None.
-
-    :param prefix: an absolute path
-    """
-    for record in sorted(_names_in(os.path.join(prefix, "conda-meta"))):
-        package, _, version_build = record.partition("-")
-        version, _, build = version_build.partition("-")
-        if package == "python" and version[:1].isdigit() and build.endswith(".json"):
-            return version
-    target = os.path.basename(os.path.realpath(os.path.join(prefix, "bin", "python")))
-    version = target[len("python") :] if target.startswith("python") else ""
-    major, _, minor = version.partition(".")
-    return version if major.isdigit() and minor.isdigit() else None
-
-
 def known_environments(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """List the environments there are, for suggestions only.
 
@@ -98,13 +65,13 @@ def _known(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tupl
         seen |= {"base", settings.root_prefix}
         yield "base", settings.root_prefix
     for folder in settings.envs_dirs:
-        for name in sorted(_names_in(folder)):
+        for name in sorted(names_in(folder)):
             prefix = os.path.join(folder, name)
-            if name not in seen and _is_environment(prefix):
+            if name not in seen and is_environment(prefix):
                 seen |= {name, prefix}
                 yield name, prefix
     for prefix in _registered(environ):
-        if prefix not in seen and _is_environment(prefix):
+        if prefix not in seen and is_environment(prefix):
             seen.add(prefix)
             yield prefix, prefix
 
@@ -145,14 +112,3 @@ def _close_environments(name: str, known: list[tuple[str, str]]) -> list[str]:
         by_last_part.setdefault(os.path.basename(written).lower(), []).append(shown)
     close = difflib.get_close_matches(name.lower(), by_last_part)
     return [shown for last_part in close for shown in by_last_part[last_part]]
-
-
-def _is_environment(prefix: str) -> bool:
-    return os.path.isfile(os.path.join(prefix, "conda-meta", "history"))
-
-
-def _names_in(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

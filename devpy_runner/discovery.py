@@ -41,8 +41,8 @@ class DevpyDiscovery(Discover):
         # Imported here, so that nobody else who runs virtualenv pays for it.
         from devpy_pip_guard.config import FILE_NAME, load
 
-        from .conda import check_prefix
         from .plugins import find_base
+        from .prefix import check_prefix
         from .worktree import find_root
 
         config = load(self.config_option or os.path.join(find_root(os.getcwd(), self._env), FILE_NAME))

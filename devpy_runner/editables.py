@@ -10,7 +10,6 @@ from devpy_virtualenv_plugin.record import BuildFile, replace_file
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.metadata import Distribution
 
 _CONDA_PTH = "conda.pth"
 BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -88,17 +87,20 @@ def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
 
 def _from_direct_urls(site_packages: str) -> Iterator[Editable]:
     import json
-    from importlib.metadata import distributions
 
-    for distribution in distributions(path=[site_packages]):
+    for entry in sorted(os.scandir(site_packages), key=lambda entry: entry.name):
+        if not entry.name.endswith(".dist-info"):
+            continue
         try:
-            origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+            origin = json.loads("\n".join(_lines(os.path.join(entry.path, "direct_url.json"))) or "{}")
             is_editable = origin.get("dir_info", {}).get("editable") is True
             path = _path_of_url(origin.get("url", ""))
-        except (ValueError, AttributeError):
+        except (ValueError, TypeError, AttributeError):
             continue  # some other tool's, and broken: no editable that Python would import from
-        if is_editable and path is not None:
-            yield Editable(distribution.metadata["Name"], path, _is_pure(distribution))
+        name = _header(os.path.join(entry.path, "METADATA"), "Name")
+        if is_editable and path is not None and name:
+            is_pure = _header(os.path.join(entry.path, "WHEEL"), "Root-Is-Purelib")
+            yield Editable(name, path, is_pure.lower() == "true")
 
 
 def _from_egg_links(site_packages: str) -> Iterator[Editable]:
@@ -118,20 +120,34 @@ def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
 
 
 def _lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if there is no such file."""
+    """Return the lines of a file, which are none if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return []
 
 
 def _path_of_url(url: str) -> str | None:
-    from urllib.parse import unquote_to_bytes, urlsplit
+    """Return the folder that a `file:` URL names, absolute; None for another URL.
 
-    parts = urlsplit(url)
-    return os.path.realpath(os.fsdecode(unquote_to_bytes(parts.path))) if parts.scheme == "file" else None
+    By hand, since importing urllib.parse takes a tenth of the time that `devpy info` does.
+    """
+    import re
+
+    match = re.match(r"file://(?:localhost)?(/[^?#]*)", url)
+    if match is None:
+        return None
+    path = re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes.fromhex(code[1].decode()), os.fsencode(match[1]))
+    return os.path.realpath(os.fsdecode(path))
 
 
-def _is_pure(distribution: Distribution) -> bool:
-    return "root-is-purelib: true" in (distribution.read_text("WHEEL") or "").lower()
+def _header(path: str, key: str) -> str:
+    """Return a value from the headers of a metadata file, such as METADATA and WHEEL; empty if there is none."""
+    for line in _lines(path):
+        name, _, value = line.partition(":")
+        if name.strip().lower() == key.lower():
+            return value.strip()
+        if not line:
+            break
+    return ""

@@ -10,6 +10,7 @@ from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.record import Record
 
 from . import editables
+from .prefix import python_version
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     :param environ: the caller's environment variables
     :raises DevpyError: if virtualenv or the base's interpreter fails
     """
-    from .conda import python_version
-
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
     if overlay.state == INCOMPLETE or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
         empty(config.venv)

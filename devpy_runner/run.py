@@ -11,7 +11,7 @@ from devpy_pip_guard.errors import DevpyError
 
 from . import environment, run_record
 from .execution import caller_environ, execute
-from .worktree import find_root
+from .worktree import current_folder, find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,17 +40,6 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     folder = root if cwd is None else _folder(root, cwd)
     env = environment.of(known.venv, known.base, known.settings, known.variables, folder, environ)
     execute(command, env.activation, first_on_path=env.bin, additions=env.variables, cwd=env.cwd)
-
-
-def current_folder() -> str:
-    """Return the current folder, absolute.
-
-    :raises DevpyError: if it has been removed
-    """
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        raise DevpyError("the current folder no longer exists", "cd to one that does") from None
 
 
 def _folder(root: str, cwd: str) -> str:

@@ -10,12 +10,13 @@ from devpy_virtualenv_plugin import record
 from devpy_virtualenv_plugin.record import Record
 
 from . import dependencies, editables, environment
-from .conda import Base, check_prefix, python_version
+from .conda import Base
 from .condarc import read_settings
 from .editables import Editable
 from .overlay import ABSENT, Overlay, build, examine, locked, refuse_foreign
 from .pip import Pip, PipError, without_diversions
 from .plugins import find_base
+from .prefix import check_prefix, python_version
 from .progress import Progress
 
 TYPE_CHECKING = False

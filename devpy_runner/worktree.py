@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 _REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
 
 
+def current_folder() -> str:
+    """Return the current folder, absolute.
+
+    :raises DevpyError: if it has been removed
+    """
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise DevpyError("the current folder no longer exists", "cd to one that does") from None
+
+
 def find_root(folder: str, environ: Mapping[str, str]) -> str:
     """Return the worktree root, absolute and without symlinks, as `git rev-parse --show-toplevel` prints it.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from glob import escape, glob
 from typing import Any, NamedTuple
 
 FILE_NAME = "devpy.json"
@@ -103,7 +102,10 @@ def is_marked(venv: str) -> bool:
 
 def site_packages(venv: str) -> str | None:
     """Return the overlay's site-packages, or None if there is not exactly one."""
-    found = glob(os.path.join(escape(venv), "lib", "python3.*", "site-packages"))
+    lib = os.path.join(venv, "lib")
+    names = os.listdir(lib) if os.path.isdir(lib) else []
+    folders = [os.path.join(lib, name, "site-packages") for name in names if name.startswith("python3.")]
+    found = [folder for folder in folders if os.path.isdir(folder)]
     return found[0] if len(found) == 1 else None
 
 

@@ -8,20 +8,18 @@ from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 
 from ..overlay import ABSENT, examine, refuse_foreign, remove
-from ..run import current_folder
-from ..worktree import find_root
+from ..worktree import current_folder, find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from types import SimpleNamespace
+
+    from . import Options
+
+OPTIONS: Options = {"--shared": {"action": "store_true", "help": "remove an overlay that several repositories share"}}
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument("--shared", action="store_true", help="remove an overlay that several repositories share")
-
-
-def execute(arguments: Namespace) -> int:
+def execute(arguments: SimpleNamespace) -> int:
     """Remove the overlay.
 
     :raises DevpyError: if devpy did not make it, or if it is shared and that was not said

@@ -12,13 +12,15 @@ from time import perf_counter
 from devpy_pip_guard.errors import DevpyError
 
 from .. import embedded_base
-from ..conda import check_prefix
 from ..plugins import find_base
+from ..prefix import check_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
     from collections.abc import Mapping
+    from types import SimpleNamespace
+
+    from . import Options
 
 WORKTREES = ("main", "feature")
 
@@ -40,15 +42,13 @@ _OTHER_PROJECT = {"pyproject.toml": _PROJECT["pyproject.toml"].replace("greeter"
 _CODE = "import greeter; print(greeter.__file__)"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument(
-        "--keep", metavar="DIR", help="make everything in DIR, which must not exist, and leave it there"
-    )
-    parser.add_argument("--base", metavar="NAME", help="use this conda environment instead of one made for the demo")
+OPTIONS: Options = {
+    "--keep": {"metavar": "DIR", "help": "make everything in DIR, which must not exist, and leave it there"},
+    "--base": {"metavar": "NAME", "help": "use this conda environment instead of one made for the demo"},
+}
 
 
-def execute(arguments: Namespace) -> int:
+def execute(arguments: SimpleNamespace) -> int:
     """Tell the story and check it.
 
     :return: 0 if every worktree imported its own code and the guard refused what it had to, else 1

@@ -9,24 +9,22 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 
 from .. import editables
-from ..overlay import examine
-from ..run import current_folder
-from ..worktree import find_root
+from ..overlay import CURRENT, examine
+from ..worktree import current_folder, find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from types import SimpleNamespace
     from typing import Any
 
     from devpy_pip_guard.config import Config
 
+    from . import Options
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+OPTIONS: Options = {"--json": {"action": "store_true", "help": "print one JSON object"}}
 
 
-def execute(arguments: Namespace) -> int:
+def execute(arguments: SimpleNamespace) -> int:
     """Print what devpy knows, as lines of `key: value` or as JSON.
 
     :raises DevpyError: if there is no worktree or no valid devpy.toml
@@ -49,8 +47,12 @@ def collect(config: Config, root: str) -> dict[str, Any]:
     :param config: from devpy.toml
     :param root: the worktree root, absolute
     """
-    base = _base(config)
-    overlay = examine(config, base.get("base prefix"))
+    overlay = examine(config)
+    if overlay.state == CURRENT and overlay.record is not None:  # no need to look the name up again
+        base: dict[str, Any] = _facts_of_base(overlay.record.base)
+    else:
+        base = _looked_up_base(config)
+        overlay = examine(config, base["base prefix"])
     return {
         "project root": root,
         "entry config": config.entry,
@@ -74,16 +76,22 @@ def collect(config: Config, root: str) -> dict[str, Any]:
     }
 
 
-def _base(config: Config) -> dict[str, Any]:
-    from ..conda import check_prefix, python_version
+def _looked_up_base(config: Config) -> dict[str, Any]:
     from ..plugins import find_base
+    from ..prefix import check_prefix
 
     try:
         base = find_base(config.base, os.environ)
         check_prefix(base.prefix)
     except DevpyError as error:
         return {"base prefix": None, "base problem": error.problem, "base python": None}
-    return {"base prefix": base.prefix, "base python": python_version(base.prefix)}
+    return _facts_of_base(base.prefix)
+
+
+def _facts_of_base(prefix: str) -> dict[str, Any]:
+    from ..prefix import python_version
+
+    return {"base prefix": prefix, "base python": python_version(prefix)}
 
 
 def _packages(config: Config) -> list[tuple[str, str]]:

@@ -6,22 +6,22 @@ import os
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 
-from ..run import current_folder
 from ..sync import Wanted, bring_up_to_date
-from ..worktree import find_root
+from ..worktree import current_folder, find_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from types import SimpleNamespace
+
+    from . import Options
+
+OPTIONS: Options = {
+    "--reinstall": {"action": "store_true", "help": "install every package again"},
+    "-v --verbose": {"action": "store_true", "help": "show what pip prints"},
+}
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.add_argument("--reinstall", action="store_true", help="install every package again")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what pip prints")
-
-
-def execute(arguments: Namespace) -> int:
+def execute(arguments: SimpleNamespace) -> int:
     """Bring the overlay up to date.
 
     :raises DevpyError: if that cannot be done; packages that were installed before are then as they were

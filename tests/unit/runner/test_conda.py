@@ -6,7 +6,8 @@ import pytest
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import conda_install, condarc
-from devpy_runner.conda import Base, check_prefix, find_base, known_environments, python_version
+from devpy_runner.conda import Base, find_base, known_environments
+from devpy_runner.prefix import check_prefix, python_version
 
 NO_INSTALL_MEND = (
     "set CONDA_EXE (the path of bin/conda) or CONDA_ENVS_DIRS (the folder of the environments), "

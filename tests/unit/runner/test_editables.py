@@ -158,6 +158,61 @@ def test_path_line_of_conda_develop(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "conda.pth").read_text("utf-8") == "# comment\nimport sys\n\n/other\n"
 
 
+def test_path_line_is_an_editable_without_a_name(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("project")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "conda.pth").write_text(f"{tmp_path / 'link'}\r\n", encoding="utf-8")
+    assert editables.installed(str(tmp_path)) == [Editable("", str(tmp_path / "project"), is_pure=True)]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# comment\n", "import site\n", "relative/path\n"])
+def test_conda_pth_without_a_path_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "conda.pth").write_text(text, encoding="utf-8")
+    assert paths(tmp_path) == []
+
+
+def test_path_lines_of_other_files_are_no_editables(tmp_path: Path) -> None:
+    (tmp_path / "other.pth").write_text("/project\n", encoding="utf-8")
+    assert paths(tmp_path) == []
+
+
+def test_path_line_beside_an_installed_package(tmp_path: Path) -> None:
+    add_distribution(tmp_path / "site", "installed", editable_from(tmp_path / "installed"))
+    (tmp_path / "site" / "old.egg-link").write_text("/old\n.", encoding="utf-8")
+    (tmp_path / "site" / "conda.pth").write_text("/developed\n", encoding="utf-8")
+    assert paths(tmp_path / "site") == [str(tmp_path / "installed"), "/old", "/developed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("{}/project", ""),
+        ("{}/project\n", ""),
+        ("/first\n{}/project\n/last\n", "/first\n/last\n"),
+        ("{}/project\n/other\n{}/project\n", "/other\n"),
+        ("{}/link\n/other\n", "/other\n"),
+        ("{}/project/\n/other\n", "/other\n"),
+        ("{}/project/src\n{}/project-2\n", "{}/project/src\n{}/project-2\n"),
+    ],
+    ids=["no newline", "alone", "in between", "twice", "through a symlink", "trailing slash", "only resembling"],
+)
+def test_removing_a_path_line(tmp_path: Path, before: str, after: str) -> None:
+    (tmp_path / "link").symlink_to("project")
+    conda_pth = tmp_path / "conda.pth"
+    conda_pth.write_text(before.replace("{}", str(tmp_path)), encoding="utf-8")
+    editables.remove_path_line(str(tmp_path), str(tmp_path / "project"))
+    assert conda_pth.read_text("utf-8") == after.replace("{}", str(tmp_path))
+    assert [file.name for file in tmp_path.iterdir() if "pth" in file.name] == ["conda.pth"]
+
+
+def test_removing_a_path_line_keeps_what_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "conda.pth").write_bytes(b"/repo/\xff\n/project\n")
+    editables.remove_path_line(str(tmp_path), "/project")
+    assert (tmp_path / "conda.pth").read_bytes() == b"/repo/\xff\n"
+    editables.remove_path_line(str(tmp_path), os.fsdecode(b"/repo/\xff"))
+    assert paths(tmp_path) == []
+
+
 # Build files.
 
 
