@@ -9,14 +9,24 @@ cost more than the rest of the guard together.
 
 import sys
 
+START_RECORD = "devpy-start"
+"""The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
+
+CALLERS = "devpy-callers-value"
+"""What stands in that record for the value that the caller has given a variable."""
+
+_MOST_BYTES = 4 << 20
+"""What is longer is no record."""
+
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
 
 
 def start(base: bytes, known_paths: "set[str]") -> None:
-    """Arm the guard, then let in what the base holds; the bridge's `.pth` calls this.
+    """Arm the guard, supply the base's variables, then let in what the base holds; the bridge's `.pth` calls this.
 
     In this order, since without the base there is no pip: a guard that cannot be armed leaves none that is unguarded.
+    And what the base brings in may look at the variables.
 
     :param base: the base's site-packages, absolute; bytes, so that the `.pth` is ASCII whatever the path is
     :param known_paths: what `site` has added to `sys.path` so far, from the call of `site.addsitedir` that reads the
@@ -28,9 +38,69 @@ def start(base: bytes, known_paths: "set[str]") -> None:
     import site
 
     folder = os.fsdecode(base)
+    prefix = folder.rsplit("/", 3)[0]
+    if os.environ.get("CONDA_PREFIX") != prefix:
+        supply(prefix)
     if folder not in known_paths:
         _put_editables_first()
         site.addsitedir(folder, known_paths)
+
+
+def supply(base: str) -> None:
+    """Set the environment variables that activation would have set, as the overlay's record has them.
+
+    Nothing is set if there is no record, if it is broken, or if it was made for another overlay or another base. All
+    of this is here because importing it from a module of its own would take longer than the rest.
+
+    :param base: the prefix of the conda environment, absolute
+    """
+    import os
+
+    environ = os.environ
+    try:
+        venv, made_for, _, rules = read_start_record(sys.prefix)
+        if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
+            return
+        for name, value, template in rules:
+            callers = environ.get(name)
+            environ[name] = (template and callers and _filled(name, template, callers)) or value
+    except (OSError, ValueError):
+        return
+
+
+def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
+    """Return what a record holds: overlay, base, a text about what it was made from, and a rule for each variable.
+
+    A rule is a name, the value if the caller has none or an empty one, and a template with `CALLERS` in it for the
+    value if he has; an empty template means that his does not count. In the file, the number of fields comes first and
+    the word `end` last, all separated by NUL.
+
+    :param venv: the overlay, absolute
+    :raises OSError: if there is no record that can be read
+    :raises ValueError: if it is broken
+    """
+    import os
+
+    # Not blocking, since what is there may be a FIFO.
+    descriptor = os.open(os.path.join(venv, START_RECORD), os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        # Never more room than need be: to give a process a megabyte takes longer than to read the record.
+        size = min(os.fstat(descriptor).st_size, _MOST_BYTES)
+        fields = os.fsdecode(os.read(descriptor, size)).split("\0")
+    finally:
+        os.close(descriptor)
+    if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
+        raise ValueError("broken")
+    _, recorded_venv, base, inputs = fields[:4]
+    return recorded_venv, base, inputs, list(zip(fields[4:-1:3], fields[5:-1:3], fields[6:-1:3]))
+
+
+def _filled(name: str, template: str, callers: str) -> str:
+    """Put the caller's value into the template; what PATH has anyway is not put there again."""
+    if name == "PATH":
+        entries = template.split(":")
+        callers = ":".join([entry for entry in callers.split(":") if entry not in entries])
+    return callers and template.replace(CALLERS, callers)
 
 
 def arm() -> None:

@@ -233,6 +233,10 @@ def _venv(path: str, document: Document) -> str:
     """Return where the overlay lies, which is strictly inside the folder of the file and outside any `.git`."""
     venv = _string(path, document, "python.venv", default=".venv")
     root = os.path.realpath(os.path.dirname(path))
+    bad = next((character for character in os.path.join(root, venv) if _cannot_be_in_venv(character)), "")
+    if bad:
+        mend = "move the repository, or name another folder: a virtual environment's path cannot hold it"
+        raise _wrong(path, "python.venv", venv, f"makes a path with {bad!r}", mend)
     lexical = os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(venv)))
     place = os.path.join(os.path.realpath(os.path.dirname(lexical)), os.path.basename(lexical))
     for candidate in (place, os.path.realpath(place)):
@@ -243,6 +247,11 @@ def _venv(path: str, document: Document) -> str:
         if ".git" in (part.lower() for part in inside.split(os.sep)):
             raise _wrong(path, "python.venv", venv, "is part of a .git directory", mend)
     return place
+
+
+def _cannot_be_in_venv(character: str) -> bool:
+    """Tell what would break PATH, pyvenv.cfg or activation scripts."""
+    return character in (os.pathsep, "\n", "\r") or "\ud800" <= character <= "\udfff"
 
 
 def _packages(path: str, document: Document) -> dict[str, str]:

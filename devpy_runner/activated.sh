@@ -3,6 +3,7 @@
 #
 #   source FILE         read a script of the environment
 #   export NAME=VALUE   set a variable
+#   close NUMBER        close a file descriptor
 #   prepend FOLDER      put a folder first on PATH, and nowhere else
 #   exec NAME           the last step: see whether NAME can be run, then exec all the words that follow
 #
@@ -10,8 +11,6 @@
 # A script that fails or cannot be parsed is named, and the next one goes on; one that ends the shell ends it for good.
 
 devpy_activate() {
-    # Without a place for their output, the scripts would not be read at all.
-    true >&2 || exec 2>/dev/null
     while [ "$1" != exec ]; do
         "devpy_$1" "$2"
         shift 2
@@ -40,6 +39,10 @@ devpy_ended() {
 
 devpy_export() {
     export "$1"
+}
+
+devpy_close() {
+    eval "exec $1>&-"
 }
 
 devpy_prepend() {

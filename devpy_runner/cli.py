@@ -7,6 +7,8 @@ import sys
 
 from devpy_pip_guard.errors import DevpyError
 
+from .messages import tell
+
 COMMANDS = ("info", "update-editables", "clean", "demo")
 
 HELP = """\
@@ -60,16 +62,35 @@ def main(argv: list[str] | None = None) -> int:
     :return: the exit code; a command that runs replaces this process, so that its own code is what the caller sees
     """
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv)
+        code = _dispatch(sys.argv[1:] if argv is None else argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except DevpyError as error:
-        print(f"devpy: {error}", file=sys.stderr)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"devpy: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
+        tell(str(error))
+    except BrokenPipeError:
+        _forget_output()
+    except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
+        _forget_output()
+        place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        tell(f"{place}{error.strerror}\n  see that there is room, and leave to write")
     except KeyboardInterrupt:
-        return 130
+        _die_of_interrupt()
     return 2
+
+
+def _forget_output() -> None:
+    """Keep Python from complaining at exit about output that nobody takes."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _die_of_interrupt() -> None:
+    """End as a program does that does not catch Ctrl-C, so that a shell's loop around it ends as well."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def parse(arguments: list[str]) -> Invocation:
@@ -124,5 +145,9 @@ def _own_command(invocation: Invocation) -> int:
     name, *arguments = invocation.command
     if invocation.cwd is not None:
         raise DevpyError(f"--cwd: not for {name}", f"cd there, then: devpy {name}")
+    if not invocation.sync and "DEVPY_NO_SYNC" not in os.environ:
+        raise DevpyError(f"--no-sync: not for {name}", f"devpy {name}")
+    if hasattr(sys.stdout, "reconfigure"):  # a path may hold what the locale cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     module = import_module(f".commands.{name.replace('-', '_')}", __package__)
     return int(module.execute(parse_options(name, module, arguments)))

@@ -46,7 +46,10 @@ def remove_path_line(site_packages: str, path: str) -> None:
     """
     file = os.path.join(site_packages, _CONDA_PTH)
     kept = [line for line in _lines(file) if os.path.realpath(line) != path]
-    replace_file(file, "".join(f"{line}\n" for line in kept))
+    if kept:
+        replace_file(file, "".join(f"{line}\n" for line in kept))
+    else:
+        os.unlink(file)
 
 
 def build_files(path: str) -> dict[str, BuildFile]:

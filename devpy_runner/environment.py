@@ -66,7 +66,13 @@ def variables(config: Config, root: str, base: str) -> dict[str, str]:
     :param root: the worktree root, absolute
     :param base: the prefix of the conda environment, absolute
     """
-    own = {"VIRTUAL_ENV": config.venv, "PYTHONNOUSERSITE": "1", "PIP_REQUIRE_VIRTUALENV": "1"}
+    own = {
+        "VIRTUAL_ENV": config.venv,
+        "PYTHONNOUSERSITE": "1",
+        # What keeps pip and uv from installing into the base.
+        "PIP_REQUIRE_VIRTUALENV": "1",
+        "UV_SYSTEM_PYTHON": "0",
+    }
     return {**own, **_declared_variables(config, root, base)}
 
 

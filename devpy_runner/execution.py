@@ -10,6 +10,8 @@ import sys
 
 from devpy_pip_guard.errors import DevpyError
 
+from .messages import tell
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +102,10 @@ def execute(
         os.chdir(cwd)
     except OSError as error:
         raise DevpyError(f"{cwd}: {error.strerror}", "name a folder that exists and can be entered") from error
+    if sys.stderr is None and arguments != command:
+        # The shell would have its program as its error output, and leave it to the command. It closes this one again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.set_inheritable(2, True)
     program = _program(arguments[0], environ.get("PATH", os.defpath))
     _restore_signals()
     _replace_process(program, arguments, environ)
@@ -135,6 +141,7 @@ def _through_shell(
         *_steps("export", [f"{n}={value}" for n, value in activation.exports.items() if n not in past_shell]),
         *_steps("source", activation.activate_scripts),
         *(("export", "PATH=" + additions["PATH"]) if "PATH" in additions else ("prepend", first_on_path)),
+        *(("close", "2") if sys.stderr is None else ()),
         *("exec", command[0]),
     ]
     at_start = {n: value for n, value in environ.items() if n not in past_shell and n not in _NOT_AT_START}
@@ -210,5 +217,5 @@ def _replace_process(program: str, arguments: list[str], environ: dict[str, str]
 
 
 def _failed(status: int, problem: str) -> SystemExit:
-    print(f"devpy: {problem}", file=sys.stderr)
+    tell(problem)
     return SystemExit(status)

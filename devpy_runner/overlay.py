@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin.base_scripts import LAUNCHER
+from devpy_virtualenv_plugin.lock import locked
 from devpy_virtualenv_plugin.record import Record
+from devpy_virtualenv_plugin.startup import PARTS
 
 from . import editables
 from .prefix import python_version
@@ -15,7 +18,6 @@ from .prefix import python_version
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     from devpy_pip_guard.config import Config
 
@@ -60,17 +62,6 @@ def examine(config: Config, base: str | None = None) -> Overlay:
     return Overlay(STALE if reasons else CURRENT, reasons, bool(own), found)
 
 
-def locked(venv: str) -> AbstractContextManager[object]:
-    """Return a context in which no other devpy changes the overlay; makes its folder if need be.
-
-    :raises DevpyError: if the folder cannot be written to
-    """
-    import filelock
-
-    os.makedirs(venv, exist_ok=True)
-    return filelock.FileLock(os.path.join(venv, record.LOCK_NAME))
-
-
 def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
     """Write the overlay's own files through virtualenv. Call it under the lock.
 
@@ -81,7 +72,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     :raises DevpyError: if virtualenv or the base's interpreter fails
     """
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
-    if overlay.state == INCOMPLETE or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
+    crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
+    if crashed or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
         empty(config.venv)
     _run_virtualenv(config, base, environ)
 
@@ -144,8 +136,18 @@ def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator
         yield f"its Python is no longer in {found.base}"
     elif found.base_stamp != record.base_stamp(found.base):
         yield f"{found.base} has changed"
-    if not os.path.isfile(os.path.join(config.venv, "pyvenv.cfg")) or record.site_packages(config.venv) is None:
+    if not all(os.path.isfile(path) for path in parts(config.venv)):
         yield "a part of it is missing"
+
+
+def parts(venv: str) -> list[str]:
+    """Return the files without which an overlay does not work, absolute.
+
+    :param venv: absolute
+    """
+    site_packages = record.site_packages(venv) or os.path.join(venv, "lib")
+    own = [os.path.join(site_packages, name) for name in PARTS]
+    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
 
 
 def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
@@ -178,5 +180,5 @@ def _run_virtualenv(config: Config, base: Base, environ: Mapping[str, str]) -> N
     kept["VIRTUALENV_CONFIG_FILE"] = os.devnull
     try:
         cli_run([*options, "--python", python, config.venv], setup_logging=False, env=kept)
-    except RuntimeError as error:
-        raise DevpyError(f"{config.venv}: {error}", f"try it by hand: {python} --version") from error
+    except (RuntimeError, SystemExit) as error:
+        raise DevpyError(f"{config.venv}: virtualenv failed: {error}", f"try it by hand: {python} --version") from error

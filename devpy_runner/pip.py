@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
@@ -21,12 +22,12 @@ _BUILDING = re.compile(r"\s*(?:Building (?:editable|wheel) for|Running setup\.py
 _FAILED = re.compile(r"Failed building (?:editable|wheel) for (?P<name>\S+)")
 _OWN_SETTINGS = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "PIP_NO_INPUT": "1",
     "PIP_NO_COLOR": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_USER": "0",  # in pip's configuration, it would lead packages out of the overlay
     "PYTHONUNBUFFERED": "1",
 }
-# What users set for other places would lead packages out of the overlay, or more of them into it.
-_OWN_SETTINGS["PIP_USER"] = "0"
+# These would lead packages out of the overlay, or others into it.
 _DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQUIREMENT", "ROOT", "TARGET")
 
 
@@ -58,7 +59,6 @@ class Pip(NamedTuple):
         :raises PipError: if pip fails, with its output and, where that tells, the package at fault
         """
         import subprocess
-        import sys
 
         argv, environ = self.environment.prepare(
             [os.path.join(self.environment.bin, "python"), "-m", "pip", *arguments], extra=_OWN_SETTINGS
@@ -76,16 +76,23 @@ class Pip(NamedTuple):
             errors="replace",
         ) as process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
-            for line in process.stdout:
-                printed.append(line)
-                current = _package(line) or current
-                if self.verbose:
-                    print(line, end="", file=sys.stderr, flush=True)
-                else:
-                    self.progress.live(f"{task} {current}" if current and current not in task else task)
+            try:
+                for line in process.stdout:
+                    printed.append(line)
+                    current = _package(line) or current
+                    self._show(line, f"{task} {current}" if current and current not in task else task)
+            except BaseException:  # Ctrl-C, which pip has seen, too: let it put back what it was about to change
+                process.wait()
+                raise
         self.progress.done()
         if process.returncode != 0:
             raise self._failure(task, current, "".join(printed))
+
+    def _show(self, line: str, doing: str) -> None:
+        if self.verbose and sys.stderr is not None:
+            print(line, end="", file=sys.stderr, flush=True)
+        else:
+            self.progress.live(doing)
 
     def _failure(self, task: str, current: str, output: str) -> PipError:
         if "No module named pip" in output:

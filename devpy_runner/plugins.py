@@ -22,6 +22,7 @@ GROUP = "devpy"
 """The group of entry points that plugins are found by."""
 DISABLE_VARIABLE = "DEVPY_DISABLE_PLUGINS"
 """Set to 1, it leaves only the built-in plugins."""
+_WITHOUT_PLUGINS = f"upgrade or uninstall it; {DISABLE_VARIABLE}=1 leaves installed plugins out"
 
 
 class CondaPlugin:
@@ -40,7 +41,14 @@ def find_base(name: str, environ: Mapping[str, str]) -> conda.Base:
     :param environ: the caller's environment variables
     :raises DevpyError: if there is no such environment, or a plugin is broken
     """
-    base: conda.Base = load(environ).hook.devpy_find_base(name=name, environ=environ)
+    try:
+        base = load(environ).hook.devpy_find_base(name=name, environ=environ)
+    except (DevpyError, OSError):
+        raise
+    except Exception as error:
+        raise DevpyError(f"a plugin failed to find {name}: {error!r}", _WITHOUT_PLUGINS) from error
+    if not isinstance(base, conda.Base):
+        raise DevpyError(f"a plugin has found {base!r} for {name}, which is no Base", _WITHOUT_PLUGINS)
     return base
 
 

@@ -42,24 +42,42 @@ _UV_OPTIONS_WITH_VALUE = frozenset(
         "--python-preference",
     ]
 )
+_UV_LEAVES_ALONE = frozenset(["--help", "--isolated", "--no-project", "--no-sync", "--script", "-h"])
 _INSTALL_OPTIONS_WITH_VALUE = frozenset("cfirtC")
 
 
-def refuse_editable_install(command: list[str], config: str) -> None:
-    """Refuse the spellings of an editable install.
+def refuse_editable_install(command: list[str], config: str, folder: str) -> None:
+    """Refuse the spellings of an editable install, and what makes uv change the base.
 
     :param command: what the user wants to run
-    :param config: the devpy.toml to name in the message
-    :raises DevpyError: if it would install an editable package
+    :param config: the devpy.toml to name in the message, absolute
+    :param folder: where the command would run, absolute
+    :raises DevpyError: if it would install an editable package, or change the base
     """
+    program = os.path.basename(command[0])
+    if program == "uv" and "--system" in command:
+        raise DevpyError("uv --system: would change the base", "leave --system out")
     target = _editable_target(command)
     if target is None:
         return
-    shown = target or "."
-    mend = f'add "{shown}" to packages under [editables] in {config}, then: devpy update-editables'
-    raise DevpyError(
-        f"{' '.join(command[:4])}{' …' if command[4:] else ''}: editables are declared in devpy.toml", mend
-    )
+    declared = _declaration(target or ".", os.path.dirname(config), folder)
+    mend = f"add {declared} to packages under [editables] in {config}, then: devpy update-editables"
+    raise DevpyError(f"{program}: editables are declared in devpy.toml, not installed by hand", mend)
+
+
+def _declaration(target: str, root: str, folder: str) -> str:
+    """Return how to declare what pip was to install; a URL is not shown, since it may hold a password."""
+    target = target.rpartition(" @ ")[2].partition("#")[0]
+    if target.startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
+        target = unquote(urlsplit(target).path)
+    elif "://" in target:
+        return "the folder of a clone of it"
+    if target.endswith("]"):
+        target = target.rpartition("[")[0]
+    path = os.path.realpath(os.path.join(folder, os.path.expanduser(target)))
+    return f'"{os.path.relpath(path, os.path.realpath(root))}"'
 
 
 def _editable_target(command: list[str]) -> str | None:
@@ -80,13 +98,14 @@ def _pip_target(arguments: list[str]) -> str | None:
 
 
 def _uv_target(arguments: list[str]) -> str | None:
-    """Tell for `uv pip install -e`, `uv add --editable` and `uv sync`, which installs the project itself."""
+    """Tell for `uv pip install -e`, and for the commands with which uv installs the project itself."""
     arguments = _after_options(arguments, _UV_OPTIONS_WITH_VALUE)
     if arguments[:1] == ["pip"]:
         return _pip_target(arguments[1:])
     if arguments[:1] == ["add"] and "--editable" in arguments:
         return next((word for word in arguments[1:] if not word.startswith("-")), "")
-    return "" if arguments[:1] == ["sync"] else None
+    syncs = arguments[:1] in (["add"], ["remove"], ["run"], ["sync"]) and not _UV_LEAVES_ALONE.intersection(arguments)
+    return "" if syncs else None
 
 
 def _setup_target(arguments: list[str]) -> str | None:

@@ -33,23 +33,25 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
         from .settle import settle
 
         known = settle(root, environ, sync=sync)
+    folder = root if cwd is None else _folder(root, cwd)
     if any("pip" in word or "uv" in word or "setup.py" in word for word in command):
         from .refusal import refuse_editable_install
 
-        refuse_editable_install(command, known.config)
-    folder = root if cwd is None else _folder(root, cwd)
+        refuse_editable_install(command, known.config, folder)
     env = environment.of(known.venv, known.base, known.settings, known.variables, folder, environ)
     execute(command, env.activation, first_on_path=env.bin, additions=env.variables, cwd=env.cwd)
 
 
 def _folder(root: str, cwd: str) -> str:
     """Return the folder to run in, absolute; it may lie outside every worktree, but not in another one of devpy's."""
+    from devpy_pip_guard.config import FILE_NAME
+
     from .worktree import find_other_root
 
     folder = os.path.realpath(cwd)
     if not cwd or not os.path.isdir(folder):
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
     other = find_other_root(folder, root, os.environ)
-    if other is not None:
+    if other is not None and os.path.exists(os.path.join(other, FILE_NAME)):
         raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"cd {folder}, then run devpy there")
     return folder

@@ -96,8 +96,8 @@ def read(root: str, environ: Mapping[str, str]) -> RunRecord | None:
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables, which say where the record is
     """
-    path = _path(root, environ)
     try:
+        path = _path(root, environ)
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return _parse(stream.read())
     except (OSError, ValueError, IndexError):
@@ -116,18 +116,23 @@ def write(record: RunRecord, environ: Mapping[str, str]) -> None:
     latest = max((_changed_ns(path) for path in record.unchanged), default=0)
     if latest > (time() - _YOUNG_SECONDS) * 1e9:
         return
-    path = _path(record.root, environ)
     try:
+        path = _path(record.root, environ)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         replace_file(path, _format(record), suffix=str(os.getpid()))
-    except OSError:
+    except (OSError, ValueError):
         return  # a read-only home: the next run works it all out again
 
 
 def _path(root: str, environ: Mapping[str, str]) -> str:
-    """Return where the record of a worktree is: in the user's cache, since devpy.toml may put the overlay anywhere."""
+    """Return where the record of a worktree is: in the user's cache, since devpy.toml may put the overlay anywhere.
+
+    :raises ValueError: if the variables name no absolute place
+    """
     home = environ.get("HOME") or os.path.expanduser("~")
     cache = environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    if not os.path.isabs(cache):
+        raise ValueError(cache)
     # Callers with other environments, such as a shell with an active one and an IDE, take turns without a loss.
     slot = sum(os.fsencode(environ.get("PATH", "") + environ.get("CONDA_PREFIX", ""))) % 16
     return os.path.join(cache, "devpy", "runs", root.lstrip("/"), f"run-record-{slot}")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 
-from . import condarc, environment, run_record
+from . import conda, condarc, environment, run_record, start_record
 from .conda_install import find_install
-from .editables import BUILD_FILES
-from .overlay import ABSENT, CURRENT, FOREIGN, INCOMPLETE, Overlay, examine
+from .editables import BUILD_FILES, installed
+from .messages import tell
+from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
 from .run_record import RunRecord, identity, state
-from .worktree import find_other_root
+from .worktree import find_other_root, is_same_repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,15 @@ def settle(root: str, environ: Mapping[str, str], *, sync: bool) -> RunRecord:
     """
     config = load_repository(os.path.join(root, FILE_NAME))
     overlay = _usable_overlay(config, root, environ, sync=sync)
-    assert overlay.record is not None  # noqa: S101 - the overlay is complete
+    if overlay.record is None:
+        raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
     found = _found(config, root, overlay.record.base, environ)
-    warnings = [*_of_undeclared(overlay, config), *_of_pythonpath(config, root, environ)]
+    start_record.refresh(config, found.base, found.settings, environ)
+    warnings = [
+        *_of_undeclared(config),
+        *_of_other_worktrees(config, root, environ),
+        *_of_pythonpath(config, root, environ),
+    ]
     for warning in warnings:
         _warn(warning)
     if overlay.state == CURRENT and not warnings and _is_traceable(found, environ):
@@ -44,7 +50,7 @@ def settle(root: str, environ: Mapping[str, str], *, sync: bool) -> RunRecord:
 
 
 def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sync: bool) -> Overlay:
-    overlay = examine(config)
+    overlay = examine(config, _where_name_leads(config, environ))
     if overlay.state == CURRENT:
         return overlay
     if sync:
@@ -52,34 +58,48 @@ def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sy
 
         bring_up_to_date(config, root, environ, Wanted())
         return examine(config)
-    if overlay.state in (ABSENT, FOREIGN, INCOMPLETE):
+    refuse_foreign(overlay, config)
+    if overlay.state in (ABSENT, INCOMPLETE) or not os.path.exists(os.path.join(config.venv, "bin", "python")):
         raise DevpyError(f"{config.venv}: {overlay.state} overlay", "devpy update-editables")
     _warn(f"{config.venv} is stale: {'; '.join(overlay.reasons)}\n  devpy update-editables")
     return overlay
 
 
+def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix that conda would take now; None if it would find none, which is for a plugin to decide."""
+    try:
+        return conda.find_base(config.base, environ).prefix
+    except DevpyError:
+        return None
+
+
 def _found(config: Config, root: str, base: str, environ: Mapping[str, str]) -> RunRecord:
     """Return the answers together with the state of everything they were drawn from."""
+    settings = condarc.read_settings(environ)
+    named = [] if "/" in config.base else [os.path.join(folder, config.base) for folder in settings.envs_dirs]
     return RunRecord(
         root=root,
         config=config.file,
         venv=config.venv,
         base=base,
         variables=environment.variables(config, root, base),
-        settings=condarc.read_settings(environ),
+        settings=settings,
         callers={name: environ.get(name) for name in ("PYTHONPATH", *condarc.VARIABLES)},
         unchanged={path: state(path) for path in _files(config, base, environ)},
-        same={path: identity(path) for path in (config.venv, *config.declared)},
+        same={path: identity(path) for path in (config.venv, *config.declared, *named)},
     )
 
 
 def _files(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the files that the answers were drawn from, those of `overlay.examine` among them, there or not."""
     yield from (config.entry, config.file)
-    yield from (os.path.join(config.venv, name) for name in (record.FILE_NAME, "pyvenv.cfg", "bin/python"))
-    yield record.site_packages(config.venv) or config.venv
+    yield from (os.path.join(config.venv, name) for name in (record.FILE_NAME, os.path.join("bin", "python")))
+    yield from parts(config.venv)
+    site_packages = record.site_packages(config.venv) or config.venv
+    yield from (site_packages, *(os.path.join(site_packages, name) for name in record.PATH_FILES))
     yield from (os.path.join(base, "conda-meta", "history"), os.path.join(base, "bin"))
     yield from (os.path.join(path, name) for path in config.editables for name in BUILD_FILES)
+    yield from start_record.sources(base)
     yield from condarc.sources(environ)
 
 
@@ -88,9 +108,20 @@ def _is_traceable(found: RunRecord, environ: Mapping[str, str]) -> bool:
     return found.settings.root_prefix == find_install(environ)
 
 
-def _of_undeclared(overlay: Overlay, config: Config) -> Iterator[str]:
-    for path in overlay.record.undeclared if overlay.record else ():
+def _of_undeclared(config: Config) -> Iterator[str]:
+    site_packages = record.site_packages(config.venv)
+    there = installed(site_packages) if site_packages else []
+    for path in sorted({editable.path for editable in there}.difference(config.editables)):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
+
+
+def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Name the declared packages whose code is that of another worktree of this repository."""
+    for path in config.editables:
+        other = None if _is_inside(path, root) else find_other_root(path, root, environ)
+        if other is not None and is_same_repository(root, other):
+            mend = f"declare this worktree's own in {config.file}, or run devpy in {other}"
+            yield f"{path} is the code of another worktree, {other}\n  {mend}"
 
 
 def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
@@ -99,7 +130,7 @@ def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str]) -> Ite
         if any(_is_inside(entry, folder) for folder in (root, *config.editables)):
             continue
         other = find_other_root(os.path.realpath(entry), root, environ)
-        if other is not None:
+        if other is not None and os.path.exists(os.path.join(other, FILE_NAME)):
             yield f"PYTHONPATH: {entry} puts the code of {other} first\n  unset PYTHONPATH"
 
 
@@ -108,4 +139,4 @@ def _is_inside(path: str, folder: str) -> bool:
 
 
 def _warn(text: str) -> None:
-    print(f"devpy: warning: {text}", file=sys.stderr)
+    tell(f"warning: {text}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from devpy_pip_guard.config import check_editables
-from devpy_virtualenv_plugin import record
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
+from devpy_virtualenv_plugin.lock import locked
 from devpy_virtualenv_plugin.record import Record
 
-from . import dependencies, editables, environment
+from . import dependencies, editables, environment, start_record
 from .conda import Base
 from .condarc import read_settings
 from .editables import Editable
-from .overlay import ABSENT, Overlay, build, examine, locked, refuse_foreign
+from .overlay import ABSENT, INCOMPLETE, Overlay, build, empty, examine, refuse_foreign
 from .pip import Pip, PipError, without_diversions
 from .plugins import find_base
 from .prefix import check_prefix, python_version
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devpy_pip_guard.config import Config
+
+
+T = TypeVar("T")
 
 
 class Wanted(NamedTuple):
@@ -66,6 +72,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
     check_editables(config)
     base = find_base(config.base, environ)
     check_prefix(base.prefix)
+    _refuse_old_python(base)
     refuse_foreign(examine(config), config)  # before the lock leaves a file in it
     progress = Progress()
     with locked(config.venv):
@@ -75,9 +82,26 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
             build(config, base, overlay, environ)
         callers = without_diversions(environ)
         own = environment.variables(config, root, base.prefix)
-        env = environment.of(config.venv, base.prefix, read_settings(environ), own, root, callers)
+        settings = read_settings(environ)
+        env = environment.of(config.venv, base.prefix, settings, own, root, callers)
+        start_record.refresh(config, base.prefix, settings, environ)
         pip = Pip(env, base.prefix, progress, wanted.verbose)
-        return _update_packages(config, pip, wanted)
+        try:
+            return _update_packages(config, pip, wanted)
+        except PipError:
+            if overlay.state != INCOMPLETE:
+                raise
+            # What an interrupted pip has left behind can be in the way of the next one.
+            empty(config.venv)
+            build(config, base, overlay, environ)
+            return _update_packages(config, pip, wanted)
+
+
+def _refuse_old_python(base: Base) -> None:
+    version = python_version(base.prefix) or ""
+    if version and tuple(map(int, version.split(".")[:2])) < OLDEST_PYTHON:
+        wanted = "python>={}.{}".format(*OLDEST_PYTHON)
+        raise DevpyError(f"{base.prefix}: Python {version} is too old", f"conda install -p {base.prefix} '{wanted}'")
 
 
 def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) -> None:
@@ -89,21 +113,29 @@ def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) 
 
 def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
     before = record.read(config.venv)
-    assert before is not None  # noqa: S101 - the overlay is complete
+    if before is None:
+        raise DevpyError(f"{config.venv}: its record is gone", "devpy update-editables")
     plan = _plan(config, before, wanted)
-    # Read before pip does: what is edited meanwhile counts as a change.
-    kept = {path: files for path, files in before.editables.items() if path not in plan.install}
-    built = {path: editables.build_files(path) for path in plan.install}
+    after = before._replace(has_deps=config.install_deps)
     if plan.has_work:
-        record.write(before._replace(complete=False))
+        record.write(before._replace(complete=False, built=True))
         try:
-            _carry_out(plan, config, before.base, pip)
-        except PipError:
-            _write_record(config, before._replace(editables=kept))
+            _uninstall(plan.uninstall, config, pip)
+            # Only now: pip may have taken a declared package of the same name with it.
+            plan = plan._replace(install=_plan(config, before, wanted).install)
+            # Read before pip does: what is edited meanwhile counts as a change.
+            built = {path: editables.build_files(path) for path in plan.install}
+            _install(plan, config, before.base, pip)
+        except BaseException:
+            _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
             raise
-    after = before._replace(editables={**kept, **built}, has_deps=config.install_deps)
+        after = after._replace(editables={**_without(before.editables, plan.install), **built})
     _write_record(config, after)
     return plan
+
+
+def _without(known: dict[str, T], paths: list[str]) -> dict[str, T]:
+    return {path: value for path, value in known.items() if path not in paths}
 
 
 def _plan(config: Config, before: Record, wanted: Wanted) -> Plan:
@@ -124,8 +156,7 @@ def _needs_work(path: str, there: Editable | None, before: Record, wanted: Wante
     return (wanted.compiled and not there.is_pure) or editables.build_files_changed(path, before.editables[path])
 
 
-def _carry_out(plan: Plan, config: Config, base: str, pip: Pip) -> None:
-    _uninstall(plan.uninstall, config, pip)
+def _install(plan: Plan, config: Config, base: str, pip: Pip) -> None:
     if plan.install:
         before = _installed(config)
         requests = [argument for path in plan.install for argument in ("--editable", path)]
@@ -138,12 +169,18 @@ def _carry_out(plan: Plan, config: Config, base: str, pip: Pip) -> None:
 
 
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
-    names = [editable.name for editable in unwanted if editable.name]
-    if names:
-        pip.run(["uninstall", "--yes", *names], f"uninstalling {', '.join(names)}")
-    for editable in unwanted:
-        if not editable.name:
-            editables.remove_path_line(_site_packages(config), editable.path)
+    """Uninstall, by name and then again by name: of two that share one, pip takes a single one at a time."""
+    remaining = unwanted
+    while remaining:
+        names = sorted({editable.name for editable in remaining if editable.name})
+        if names:
+            pip.run(["uninstall", "--yes", *names], f"uninstalling {', '.join(names)}")
+        for editable in remaining:
+            if not editable.name:
+                editables.remove_path_line(_site_packages(config), editable.path)
+        there = _installed(config)
+        remaining = [editable for editable in remaining if editable in there]
+    for editable in dict.fromkeys(unwanted):
         pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
 
 
@@ -162,6 +199,9 @@ def _note_installed(paths: list[str], config: Config, pip: Pip) -> None:
     for path in config.editables:
         if path not in by_path:
             others = " or ".join(other for other in paths if other in by_path)
+            if not others:
+                problem = f"pip has not installed {path} into {config.venv}"
+                raise PipError(problem, "remove target, prefix and root from pip's configuration: pip config list")
             problem = f"{config.file}: editables.packages: {path} is called as {others} is, which has taken its place"
             raise PipError(problem, "give each a name of its own, or declare only one: devpy update-editables")
     for path in paths:
@@ -171,9 +211,10 @@ def _note_installed(paths: list[str], config: Config, pip: Pip) -> None:
 def _write_record(config: Config, now: Record) -> None:
     """Remember what is there now, unless nothing is new."""
     known = {path: files for path, files in now.editables.items() if path in config.editables}
-    undeclared = [editable.path for editable in _installed(config) if editable.path not in config.editables]
     stamp = record.site_stamp(config.venv)
-    after = now._replace(complete=True, base_name=config.base, editables=known, undeclared=undeclared, site_stamp=stamp)
+    if stamp != now.site_stamp:  # a script that has left the overlay gives its name back to the base's
+        base_scripts.link(Path(config.venv), Path(now.base))
+    after = now._replace(complete=True, base_name=config.base, editables=known, site_stamp=stamp)
     if after != record.read(config.venv):
         record.write(after)
 

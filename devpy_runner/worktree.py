@@ -52,7 +52,7 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
 
 
 def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
-    """Return the root of the worktree that a folder lies in, if that is another one and has a devpy.toml.
+    """Return the root of the worktree that a folder lies in, or None if that is no other one.
 
     :param folder: absolute
     :param root: the worktree root that is not another one
@@ -62,7 +62,28 @@ def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str |
         other = find_root(folder, environ)
     except DevpyError:
         return None
-    return other if other != root and os.path.exists(os.path.join(other, "devpy.toml")) else None
+    return other if other != root else None
+
+
+def is_same_repository(root: str, other: str) -> bool:
+    """Tell whether two worktree roots, absolute, are worktrees of one repository."""
+    return _common_dir(root) == _common_dir(other)
+
+
+def _common_dir(root: str) -> str:
+    """Return the folder that the worktrees of a repository share, as `git rev-parse --git-common-dir` does."""
+    git_dir = os.path.join(root, ".git")
+    if os.path.isfile(git_dir):
+        git_dir = os.path.join(root, _text(git_dir).partition("gitdir:")[2].strip())
+    return os.path.realpath(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 def _may_move_root(git_dir: str) -> bool:

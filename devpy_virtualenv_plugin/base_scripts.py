@@ -20,7 +20,7 @@ _CONDA = re.compile(rb"(conda|mamba)(-.*)?|activate|deactivate")
 _LONGEST_SHEBANG = 127
 # The first lines that pip and conda write if the path does not fit into a plain one; else that.
 _SHEBANG = re.compile(
-    rb"#!/bin/sh\n'''exec' (?P<quoted>\"[^\"]+\"|'[^']+'|\S+) |#!(?P<direct>/\S*)(?: (?P<argument>\S+))?"
+    rb"#!/bin/sh\n'''exec' (?P<quoted>\"[^\"]+\"|'[^']+'|\S+) |#!(?P<direct>/\S*)(?: (?:-S )?(?P<argument>\S+))?"
 )
 
 _LAUNCHER_BODY = """\
@@ -28,7 +28,10 @@ _LAUNCHER_BODY = """\
 import os
 import sys
 
-__file__ = os.path.join(os.fsdecode({base_bin!r}), os.path.basename(sys.argv[0]))
+link = sys.argv[0]
+while os.path.islink(link) and os.path.basename(os.readlink(link)) != "base-script":
+    link = os.path.join(os.path.dirname(link), os.readlink(link))
+__file__ = os.path.join(os.fsdecode({base_bin!r}), os.path.basename(link))
 if sys.path and sys.path[0] == os.path.dirname(os.path.realpath(sys.argv[0])):
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
 try:

@@ -6,6 +6,7 @@ Every run of virtualenv on a machine imports this module, so it needs nothing th
 from __future__ import annotations
 
 import os
+import shutil
 from argparse import ArgumentError
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from virtualenv.create.pyenv_cfg import PyEnvCfg
 
 from devpy_pip_guard.errors import DevpyError
 
-from . import __version__
+from . import OLDEST_PYTHON, __version__
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from virtualenv.config.cli.parser import VirtualEnvOptions
 
 CONFIG_OPTION = "--devpy-config"
-OLDEST_PYTHON = (3, 8)
 
 
 class DevpyCreator(Creator, Describe):
@@ -79,21 +79,26 @@ class DevpyCreator(Creator, Describe):
         _refuse_other_than_conda(self.base)
         _refuse_foreign(self.dest)
         self.config_file = load(self.config_option or _nearest_config(self.dest)).file
-        super().run()
+        from .lock import locked
+
+        if self.clear:  # what virtualenv would do itself, but it would remove the lock, too
+            shutil.rmtree(self.dest, ignore_errors=True)
+            self.clear = False
+        with locked(os.fspath(self.dest)):
+            super().run()
 
     def create(self) -> None:
         """Write the overlay, all but what virtualenv writes for every creator."""
-        from . import base_scripts, record, startup
+        from . import activate_scripts, base_scripts, startup
 
         self._begin()
+        activate_scripts.discard(self.bin_dir)
         self._write_pyenv_cfg()
         self._link_interpreter()
         self.purelib.mkdir(parents=True, exist_ok=True)
         startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python >= (3, 11))
         base_scripts.link(self.dest, self.base)
-        self.pyenv_cfg.last = lambda: record.write(
-            self._record._replace(complete=True, site_stamp=record.site_stamp(os.fspath(self.dest)))
-        )
+        self.pyenv_cfg.last = self._finish
 
     def set_pyenv_cfg(self) -> None:
         """Fill pyvenv.cfg: virtualenv's keys, and devpy's."""
@@ -125,6 +130,7 @@ class DevpyCreator(Creator, Describe):
         self._record = record.Record(
             version=__version__,
             complete=False,
+            built=False,
             venv=venv,
             config=self.config_file,
             base_name="",  # whether the name leads to this base, the plugin cannot tell
@@ -132,10 +138,17 @@ class DevpyCreator(Creator, Describe):
             base_stamp=record.base_stamp(os.fspath(self.base)),
             editables=kept.editables if kept else {},
             has_deps=False,  # the base may have lost some
-            undeclared=kept.undeclared if kept else [],
             site_stamp="",
         )
         record.write(self._record)
+
+    def _finish(self) -> None:
+        """Add to what virtualenv has written for every creator, and record that the overlay is complete."""
+        from . import activate_scripts, record
+
+        activate_scripts.extend(self.bin_dir)
+        stamp = record.site_stamp(os.fspath(self.dest))
+        record.write(self._record._replace(complete=True, built=True, site_stamp=stamp))
 
     def _write_pyenv_cfg(self) -> None:
         """Write pyvenv.cfg ahead of the interpreter, which without it would run as the base, and write to the base."""

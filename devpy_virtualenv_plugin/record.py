@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 FILE_NAME = "devpy.json"
 LOCK_NAME = ".devpy-lock"
+PATH_FILES = ("conda.pth", "easy-install.pth")
+"""Files in site-packages to which folders are added without a trace in the folder they lie in."""
 
 
 class BuildFile(NamedTuple):
@@ -28,6 +30,8 @@ class Record(NamedTuple):
     """The devpy that wrote the overlay's own files."""
     complete: bool
     """False while the overlay is being changed; a record that stays so tells of a crash."""
+    built: bool
+    """False while its own files are being written; if it is True in an incomplete overlay, pip was interrupted."""
     venv: str
     """Where the overlay was made; elsewhere, it has been moved or copied."""
     config: str
@@ -42,8 +46,6 @@ class Record(NamedTuple):
     """For each package that devpy installed, by its folder, its build files by name."""
     has_deps: bool
     """Whether dependencies that the base lacks have been installed too."""
-    undeclared: list[str]
-    """The folders of editables that came in some other way and that devpy.toml does not declare."""
     site_stamp: str
     """What `site_stamp` gave for the overlay when devpy last changed it or looked through it."""
 
@@ -112,7 +114,9 @@ def site_packages(venv: str) -> str | None:
 def site_stamp(venv: str) -> str:
     """Return a text that changes whenever something is installed into the overlay or removed from it."""
     folder = site_packages(venv)
-    return _stamp(folder) if folder else "-"
+    if folder is None:
+        return "-"
+    return " ".join(_stamp(path) for path in (folder, *(os.path.join(folder, name) for name in PATH_FILES)))
 
 
 def base_stamp(prefix: str) -> str:
@@ -151,12 +155,11 @@ def _parse(data: Any) -> Record:
         }
         for path, files in data["editables"].items()
     }
-    undeclared = [str(path) for path in data["undeclared"]]
     texts = {name: data[name] for name in strings}
     return Record(
         complete=data["complete"] is True,
+        built=data["built"] is True,
         has_deps=data["has_deps"] is True,
         editables=editables,
-        undeclared=undeclared,
         **texts,
     )

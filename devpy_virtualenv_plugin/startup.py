@@ -13,6 +13,8 @@ import devpy_pip_guard
 
 BRIDGE = "~devpy.pth"
 GUARD = "_devpy_guard"
+PARTS = (BRIDGE, "sitecustomize.py", f"{GUARD}/__init__.py")
+"""What must be in site-packages for an overlay to work."""
 
 
 def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_tomllib: bool) -> None:
@@ -27,7 +29,7 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
     guard = site_packages / GUARD
     _copy_guard(guard, site_packages / "sitecustomize.py")
     if not has_tomllib:
-        _copy_sources(_package_folder("tomli"), guard / "_tomli")
+        _copy_tomli(guard / "_tomli", python)
     _compile(python, [guard, site_packages / "sitecustomize.py"])
     # Last, since it is what makes an interpreter use the rest.
     (site_packages / BRIDGE).write_text(bridge(base_site_packages), encoding="ascii")
@@ -48,6 +50,14 @@ def _copy_guard(guard: Path, sitecustomize: Path) -> None:
     os.replace(guard / "sitecustomize.py", sitecustomize)
 
 
+def _copy_tomli(target: Path, python: Path) -> None:
+    """Write it compiled and nothing else: nobody reads it there, and an overlay shall be small."""
+    _copy_sources(_package_folder("tomli"), target)
+    _compile(python, [target], "-b")
+    for source in target.glob("*.py"):
+        source.unlink()
+
+
 def _copy_sources(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for file in source.glob("*.py"):
@@ -61,12 +71,12 @@ def _package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _compile(python: Path, targets: list[Path]) -> None:
+def _compile(python: Path, targets: list[Path], *more: str) -> None:
     """Compile for the overlay's Python, whether or not the user lets Python write bytecode.
 
     Unchecked, so that a copy of the overlay, whose files have other times, does not compile them at every start.
     """
-    options = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+    options = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", *more]
     command = [os.fspath(python), *options, *map(os.fspath, targets)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:

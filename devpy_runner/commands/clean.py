@@ -28,6 +28,8 @@ def execute(arguments: SimpleNamespace) -> int:
     config = load_repository(os.path.join(root, FILE_NAME))
     overlay = examine(config)
     if overlay.state == ABSENT:
+        if os.path.isdir(config.venv):  # empty, or with what a crash at the very start has left
+            remove(config.venv)
         print(f"Already clean: {config.venv}")
         return 0
     refuse_foreign(overlay, config)

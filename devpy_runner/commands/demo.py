@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,11 +58,11 @@ def execute(arguments: SimpleNamespace) -> int:
     """
     with _folder(arguments.keep) as folder:
         folder = os.path.realpath(folder)
-        base = _named_base(arguments.base) if arguments.base else _embedded_base(os.path.join(folder, "base"))
+        embedded = os.path.join(folder, "base")
+        base = _embedded_base(embedded) if arguments.base is None else _named_base(arguments.base)
         _make_worktrees(folder, base)
         results = [_install_and_import(os.path.join(folder, name)) for name in WORKTREES]
-        results.append(_try_undeclared(folder))
-    correct = all(results)
+        correct = all(results) and _try_undeclared(folder)
     print("\nAll as it should be." if correct else "\nSomething is wrong; see above.")
     return 0 if correct else 1
 
@@ -68,7 +70,7 @@ def execute(arguments: SimpleNamespace) -> int:
 def _folder(keep: str | None) -> tempfile.TemporaryDirectory[str] | nullcontext[str]:
     if keep is None:
         return tempfile.TemporaryDirectory(prefix="devpy-demo-")
-    if os.path.lexists(keep):
+    if not keep or os.path.lexists(keep):
         raise DevpyError(f"--keep {keep}: exists already", "name a folder that does not")
     os.makedirs(keep)
     return nullcontext(keep)
@@ -82,7 +84,7 @@ def _embedded_base(prefix: str) -> str:
 
 
 def _named_base(name: str) -> str:
-    base = find_base(name, os.environ)
+    base = find_base(os.path.abspath(os.path.expanduser(name)) if "/" in name else name, os.environ)
     check_prefix(base.prefix)
     print(f"base      {base.prefix}")
     return base.prefix
@@ -91,7 +93,8 @@ def _named_base(name: str) -> str:
 def _make_worktrees(folder: str, base: str) -> None:
     """Make a repository, and a second worktree of it whose code says something else."""
     main, feature = (os.path.join(folder, name) for name in WORKTREES)
-    config = f'[python]\nbase_conda_env = "{base}"\n\n[editables]\npackages = ["."]\n'
+    quoted = json.dumps(base, ensure_ascii=False)
+    config = f'[python]\nbase_conda_env = {quoted}\n\n[editables]\npackages = ["."]\n'
     _write(main, {**_PROJECT, "devpy.toml": config})
     _write(os.path.join(folder, "undeclared"), _OTHER_PROJECT)
     _git(main, "init", "--quiet", "--initial-branch=main")
@@ -134,6 +137,8 @@ def _devpy(root: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _git(folder: str, *arguments: str) -> None:
+    if shutil.which("git") is None:
+        raise DevpyError("git: command not found", "install git")
     done = _start(["git", *arguments], folder)
     if done.returncode != 0:
         raise DevpyError(f"git {arguments[0]} failed: {done.stderr.strip()}", "see that git works: git --version")

@@ -8,8 +8,8 @@ from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 
-from .. import editables
-from ..overlay import CURRENT, examine
+from .. import editables, start_record
+from ..overlay import CURRENT, Overlay, examine
 from ..worktree import current_folder, find_root
 
 TYPE_CHECKING = False
@@ -68,6 +68,7 @@ def collect(config: Config, root: str) -> dict[str, Any]:
         "venv exists": os.path.isdir(config.venv),
         "overlay state": overlay.state,
         "overlay reasons": overlay.reasons,
+        "activation record": _activation_record(config, overlay),
         "python": os.path.join(config.venv, "bin", "python"),
         "pip": os.path.join(config.venv, "bin", "pip"),
         "install editable deps": config.install_deps,
@@ -94,6 +95,14 @@ def _facts_of_base(prefix: str) -> dict[str, Any]:
     return {"base prefix": prefix, "base python": python_version(prefix)}
 
 
+def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
+    """Return the state of the record for Python without devpy, and its age in seconds, None if there is none."""
+    state, age = (start_record.NONE, None)
+    if overlay.record is not None:
+        state, age = start_record.examine(config, overlay.record.base)
+    return {"state": state, "seconds": age}
+
+
 def _packages(config: Config) -> list[tuple[str, str]]:
     site_packages = record.site_packages(config.venv)
     there = {editable.path for editable in editables.installed(site_packages)} if site_packages else set()
@@ -114,6 +123,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         if name == "editable packages":
             lines.append(f"{name}:")
             lines += [f"  - {package['path']} ({package['state']})" for package in value] or ["  - none"]
+        elif name == "activation record":
+            lines.append(f"{name}: {_shown_record(**value)}")
         elif isinstance(value, dict):
             lines += [f"{name}:", *(f"  {key} = {item}" for key, item in value.items())] if value else []
         elif isinstance(value, list):
@@ -121,6 +132,16 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         else:
             lines.append(f"{name}: {_shown(value)}")
     return lines
+
+
+def _shown_record(state: str, seconds: float | None) -> str:
+    if seconds is None:
+        return state
+    units = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
+    unit, size = next((each for each in units.items() if seconds >= each[1]), ("second", 1))
+    count = int(seconds / size)
+    age = f"{count} {unit}{'' if count == 1 else 's'} old"
+    return age if state == start_record.CURRENT else f"{state}, {age}"
 
 
 def _shown(value: object) -> str:

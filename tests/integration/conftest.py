@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 HERE = Path(__file__).parent
+Listing = set[tuple[Path, int, int]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -67,8 +68,12 @@ def conda_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_conda_env(conda_root: Path, conda_channel: Channel) -> MakeCondaEnv:
-    return MakeCondaEnv(conda_root, conda_channel)
+def make_conda_env(conda_root: Path, conda_channel: Channel) -> Iterator[MakeCondaEnv]:
+    """Make environments; in none of them but the clones may any test have changed anything."""
+    before: dict[Path, Listing] = {}
+    yield MakeCondaEnv(conda_root, conda_channel, on_made=lambda prefix: before.update({prefix: _listing(prefix)}))
+    changed = [f"{prefix}/{path}" for prefix, listing in before.items() for path in _changes(prefix, listing)]
+    assert not changed, "a test has changed " + " ".join(changed)
 
 
 @pytest.fixture(scope="session")
@@ -112,14 +117,16 @@ def base_unchanged() -> Callable[[Path], AbstractContextManager[None]]:
 def _unchanged(prefix: Path) -> Iterator[None]:
     before = _listing(prefix)
     yield
-    after = _listing(prefix)
-    changed = sorted(str(path) for path, _, _ in before ^ after)
-    bytecode = [path for path in changed if "__pycache__" in path]
-    print(f"bytecode caches written in {prefix}: {bytecode}")
-    assert [path for path in changed if "__pycache__" not in path] == []
+    assert _changes(prefix, before) == []
 
 
-def _listing(prefix: Path) -> set[tuple[Path, int, int]]:
+def _changes(prefix: Path, before: Listing) -> list[str]:
+    """Return the files of a prefix that are not as they were listed, bytecode caches apart."""
+    changed = {path for path, _, _ in before ^ _listing(prefix)}
+    return sorted(str(path) for path in changed if "__pycache__" not in path.parts)
+
+
+def _listing(prefix: Path) -> Listing:
     """Return path, size in bytes and modification time in nanoseconds of everything but folders."""
     found = set()
     for path in prefix.rglob("*"):

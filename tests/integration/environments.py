@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,11 +46,13 @@ class MakeCondaEnv:
     """Makes environments in the `envs` folder of a root prefix, each once.
 
     :param root: the absolute root prefix
+    :param on_made: called with the prefix of each new environment that tests share, which a clone is not
     """
 
-    def __init__(self, root: Path, channel: Channel) -> None:
+    def __init__(self, root: Path, channel: Channel, on_made: Callable[[Path], None]) -> None:
         self._root = root
         self._channel = channel
+        self._on_made = on_made
         self._made: dict[str, tuple[tuple[str, ...], CondaEnvironment]] = {}
 
     def __call__(
@@ -66,6 +68,7 @@ class MakeCondaEnv:
         if name not in self._made:
             specs = [self._channel.add_python(minor), *self._channel.add_distributions(minor, packages)]
             self._made[name] = wanted, create(self._root / "envs" / name, self._channel, specs)
+            self._on_made(self._root / "envs" / name)
         asked_for, environment = self._made[name]
         assert asked_for == wanted, f"environment {name} was made of {asked_for}, not of {wanted}"
         return environment

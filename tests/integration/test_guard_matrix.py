@@ -1,16 +1,13 @@
 """The guard in front of real pips: every way of asking for an editable, from pip 20.3 to the newest.
 
 By default the oldest and the newest pip see every form, and those between them a few: `DEVPY_FULL_MATRIX=1` lets every
-pip see every form. Wheels of pip are kept in pytest's cache between runs.
+pip see every form.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,13 +16,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
-import tomli
+from virtualenv import cli_run
 
-import devpy_pip_guard
-
-from . import interpreters
 from .commands import Result, clean_environ, run
-from .interpreters import Interpreter
+from .environments import CondaEnvironment, MakeCondaEnv
 
 OLDEST, NEWEST = "20.3.4", "newest"
 PYTHON_OF_PIP = {
@@ -126,12 +120,10 @@ class Project(NamedTuple):
 
 
 class Overlay(NamedTuple):
-    """An overlay on a base that holds pip and nothing else, governed by the devpy.toml beside it."""
+    """An overlay on a base that holds pip and setuptools, governed by the devpy.toml beside it."""
 
     root: Path
-    interpreter: Interpreter
-    base: Path
-    """The folder in the place of the base's site-packages."""
+    base: CondaEnvironment
     environ: dict[str, str]
 
     @property
@@ -140,7 +132,7 @@ class Overlay(NamedTuple):
 
     @property
     def site_packages(self) -> Path:
-        return self.root / ".venv" / "lib" / f"python{self.interpreter.minor}" / "site-packages"
+        return self.root / ".venv" / self.base.site_packages.relative_to(self.base.prefix)
 
     @property
     def config(self) -> Path:
@@ -148,7 +140,7 @@ class Overlay(NamedTuple):
 
     @property
     def pip_version(self) -> tuple[int, ...]:
-        info = next(self.base.glob("pip-*.dist-info")).name
+        info = next(self.base.site_packages.glob("pip-*.dist-info")).name
         return tuple(int(number) for number in info[len("pip-") : -len(".dist-info")].split("."))
 
     def project(self, name: str, *, for_editable: bool = True) -> Project:
@@ -168,7 +160,8 @@ class Overlay(NamedTuple):
 
     def declare(self, *projects: Project) -> None:
         packages = [str(each.folder.relative_to(self.root)) for each in projects]
-        self.config.write_text(f'[python]\nbase_conda_env = "any"\n[editables]\npackages = {packages!r}\n')
+        base = f'[python]\nbase_conda_env = "{self.base.prefix}"\n'
+        self.config.write_text(f"{base}[editables]\npackages = {packages!r}\n")
 
     def run(self, *args: str | Path, cwd: Path | None = None, **environ: str) -> Result:
         """Run the overlay's Python."""
@@ -184,111 +177,39 @@ class Overlay(NamedTuple):
         return sorted(path.name for path in self.site_packages.iterdir() if path.name != "__pycache__")
 
 
-class Pips:
-    """Folders in the place of a base's site-packages, each with one version of pip.
-
-    :param cache: where they are kept, absolute
-    """
-
-    def __init__(self, cache: Path, environ: dict[str, str]) -> None:
-        self._cache = cache
-        self._environ = environ
-        self._looked_for_newer = False
-
-    def __call__(self, version: str, interpreter: Interpreter) -> Path:
-        folder = self._cache / f"pip-{version}-for-{interpreter.minor}"
-        may_be_old = version == NEWEST and not self._looked_for_newer
-        if may_be_old or not folder.is_dir():
-            self._unpack(self._download(version, interpreter), folder)
-            self._looked_for_newer = self._looked_for_newer or version == NEWEST
-        return folder
-
-    def _download(self, version: str, interpreter: Interpreter) -> Path:
-        wheels = self._cache / "wheels" / version
-        requirement = "pip" if version == NEWEST else f"pip=={version}"
-        options = ["--quiet", "--no-deps", "--only-binary=:all:", f"--python-version={interpreter.minor}"]
-        command = [sys.executable, "-m", "pip", "download", *options, f"--dest={wheels}", requirement]
-        subprocess.run(command, env=self._environ, check=True)
-        return max(wheels.glob("pip-*.whl"), key=lambda wheel: wheel.stat().st_mtime)
-
-    def _unpack(self, wheel: Path, folder: Path) -> None:
-        if (folder / (wheel.name.rpartition("-py")[0] + ".dist-info")).is_dir():
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(unfinished)
-        (unfinished / "setuptools.py").touch()  # an old pip imports it before it runs a setup.py
-        unfinished.rename(folder)
-
-
 MakeOverlay = Callable[..., Overlay]
 
 
 @pytest.fixture(scope="module")
-def environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> dict[str, str]:
-    return clean_environ(tmp_path_factory.mktemp("home"), pip_cache)
-
-
-@pytest.fixture(scope="module")
 def make_overlay(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, make_conda_env: MakeCondaEnv
 ) -> MakeOverlay:
-    """Make an overlay on a base with the given pip; `base` replaces that base by a changed copy."""
-    assert request.config.cache is not None
-    pips = Pips(request.config.cache.mkdir("guard-matrix"), environ)
-    templates: dict[str, Path] = {}
+    """Make an overlay on a base with the given pip; if that is to have a `sitecustomize`, on a clone of it."""
+    environ = clean_environ(tmp_path_factory.mktemp("home"), pip_cache)
+    app_data = str(tmp_path_factory.mktemp("app-data"))
+    for_virtualenv = {**environ, "VIRTUALENV_CONFIG_FILE": os.devnull, "VIRTUALENV_OVERRIDE_APP_DATA": app_data}
+    isolated = {**environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
     one_at_a_time = Lock()
 
-    def make(pip: str, base: Callable[[Path], Path] | None = None) -> Overlay:
-        interpreter = interpreters.find(PYTHON_OF_PIP[pip])
+    def make(pip: str, base_sitecustomize: str | None = None) -> Overlay:
         with one_at_a_time:
+            base = make_base(pip, make_conda_env)
             root = tmp_path_factory.mktemp("worktree").resolve()
-            holds_pip = pips(pip, interpreter)
-            if interpreter.minor not in templates:
-                templates[interpreter.minor] = create_template(tmp_path_factory.mktemp("venv"), interpreter, environ)
-        isolated = {**environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-        overlay = Overlay(root, interpreter, base(holds_pip) if base else holds_pip, isolated)
-        create(overlay, templates[interpreter.minor])
-        overlay.declare()
+            if base_sitecustomize is not None:
+                base = make_conda_env.clone(base, f"customized-{root.name}")
+                (base.site_packages / "sitecustomize.py").write_text(base_sitecustomize)
+            overlay = Overlay(root, base, isolated)
+            overlay.declare()
+            options = ["--creator", "devpy", "--discovery", "builtin", "--python", str(base.python)]
+            cli_run([*options, str(root / ".venv")], setup_logging=False, env=for_virtualenv)
         return overlay
 
     return make
 
 
-def create_template(venv: Path, interpreter: Interpreter, environ: dict[str, str]) -> Path:
-    """Write what does not depend on where an overlay is: the virtual environment and the guard, compiled."""
-    command: list[str | Path] = [interpreter.program, "-m", "venv", "--without-pip", "--symlinks", venv]
-    subprocess.run(command, env=environ, check=True)
-    site_packages = venv / "lib" / f"python{interpreter.minor}" / "site-packages"
-    guard = site_packages / "_devpy_guard"
-    copy_sources(Path(devpy_pip_guard.__file__).parent, guard)
-    (guard / "sitecustomize.py").rename(site_packages / "sitecustomize.py")
-    if interpreter.minor in ("3.8", "3.9", "3.10"):
-        copy_sources(Path(tomli.__file__).parent, guard / "_tomli")
-    compile_all = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(site_packages)]
-    subprocess.run([venv / "bin" / "python", *compile_all], env=environ, check=True)
-    return venv
-
-
-def create(overlay: Overlay, template: Path) -> None:
-    """Write what the virtualenv creator writes, as far as the guard is concerned."""
-    venv = overlay.root / ".venv"
-    shutil.copytree(template, venv, symlinks=True)
-    with (venv / "pyvenv.cfg").open("a") as cfg:
-        cfg.write(f"devpy-config = {overlay.config}\n")
-    for name in ("pip", f"pip{overlay.interpreter.minor}"):
-        script = venv / "bin" / name
-        script.write_text(f"#!{overlay.python}\nfrom pip._internal.cli.main import main\nraise SystemExit(main())\n")
-        script.chmod(0o755)
-    line = f"import _devpy_guard; _devpy_guard.start({os.fsencode(overlay.base)!r}, known_paths)\n"
-    (overlay.site_packages / "~devpy.pth").write_text(line)
-
-
-def copy_sources(source: Path, target: Path) -> None:
-    target.mkdir()
-    for file in source.glob("*.py"):
-        shutil.copyfile(file, target / file.name)
+def make_base(pip: str, make_conda_env: MakeCondaEnv) -> CondaEnvironment:
+    requirement = "pip" if pip == NEWEST else f"pip=={pip}"
+    return make_conda_env(f"pip-{pip}", python=PYTHON_OF_PIP[pip], packages=[requirement, "setuptools==75.3.0"])
 
 
 @pytest.fixture
@@ -309,6 +230,7 @@ class Form(NamedTuple):
 
 def write(overlay: Overlay, name: str, text: str) -> Path:
     path = overlay.root / name
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -339,8 +261,8 @@ def code(text: str) -> Callable[[Overlay, Project], Result]:
 
 def script(name: str) -> Callable[[Overlay, Project], Result]:
     def request(overlay: Overlay, project: Project) -> Result:
-        program = overlay.root / ".venv" / "bin" / name.format(minor=overlay.interpreter.minor)
-        return run([program, "install", "-e", project.folder], cwd=overlay.root, environ=overlay.environ)
+        command: list[str | Path] = [overlay.root / ".venv" / "bin" / name, "install", "-e", project.folder]
+        return run(command, cwd=overlay.root, environ=overlay.environ)
 
     return request
 
@@ -374,6 +296,12 @@ def config_file(overlay: Overlay, project: Project) -> Result:
     return overlay.pip("install", PIP_CONFIG_FILE=str(file))
 
 
+def config_of_overlay(overlay: Overlay, project: Project) -> Result:
+    write(overlay, ".venv/pip.conf", f"[install]\neditable = {project.folder}\n")
+    environ = {name: value for name, value in overlay.environ.items() if name != "PIP_CONFIG_FILE"}
+    return run([overlay.python, "-m", "pip", "install"], cwd=overlay.root, environ=environ)
+
+
 def pylock(overlay: Overlay, project: Project) -> Result:
     folder = overlay.root / f"lock-{project.name}"
     folder.mkdir()
@@ -385,12 +313,12 @@ def pylock(overlay: Overlay, project: Project) -> Result:
 
 
 def outer_pip(overlay: Overlay, project: Project) -> Result:
-    command: list[str | Path] = [overlay.interpreter.program, overlay.base / "pip", "--python", overlay.python]
+    command: list[str | Path] = [overlay.base.python, "-m", "pip", "--python", overlay.python]
     return run([*command, "install", "-e", project.folder], cwd=overlay.root, environ=overlay.environ)
 
 
 def folder_of_pip(overlay: Overlay, project: Project) -> Result:
-    return overlay.run(overlay.base / "pip", "install", "-e", project.folder)
+    return overlay.run(overlay.base.site_packages / "pip", "install", "-e", project.folder)
 
 
 def symlink(overlay: Overlay, project: Project) -> Result:
@@ -423,14 +351,16 @@ FORMS = {
     "-r": Form(requirements("-e {path}\n")),
     "-r --editable=": Form(requirements("--editable={path}\n")),
     "-r relative": Form(requirements("-e ./{path.name}\n")),
+    "-r in another folder": Form(requirements("-e {path.name}\n", "w/{name}.txt")),
     "-r URL": Form(requirements("-e {url}#egg={name}\n")),
     "-r nested": Form(nested_requirements),
     "PIP_REQUIREMENT": Form(requirements_variable, since=(22, 0)),
     "PIP_EDITABLE": Form(editable_variable),
     "pip.conf": Form(config_file),
+    ".venv/pip.conf": Form(config_of_overlay),
     "pylock.toml": Form(pylock, since=(26, 3)),
     "bin/pip": Form(script("pip")),
-    "bin/pipX.Y": Form(script("pip{minor}")),
+    "bin/pip3": Form(script("pip3")),
     "pip.main": Form(code("import pip, sys; sys.exit(pip.main(sys.argv[1:]))")),
     "_internal": Form(code("import sys; from pip._internal.cli.main import main; sys.exit(main(sys.argv[1:]))")),
     "runpy": Form(code("import runpy; runpy.run_module('pip', run_name='__main__', alter_sys=True)")),
@@ -462,7 +392,7 @@ class Control(NamedTuple):
 
 
 CONTROLS = {
-    "install PATH": Control(("install", "{path}"), makes=".venv/lib/python{minor}/site-packages/{name}.py"),
+    "install PATH": Control(("install", "{path}"), makes="{site}/{name}.py"),
     "wheel -e": Control(("wheel", "-e", "{path}", "-w", "{root}/w"), (21, 3), makes="w/{name}-1.0-py3-none-any.whl"),
     "download": Control(("download", "{path}", "-d", "{root}/d"), says="Successfully downloaded"),
     "lock -e": Control(("lock", "-e", "{path}", "-o", "{root}/pylock.toml"), (25, 1), makes="pylock.toml"),
@@ -476,7 +406,7 @@ CONTROLS = {
 
 # The matrix. Each case has an overlay of its own, so that as many can run at once as there are processors.
 
-FEW = ["-e .", "-r nested", "bin/pip", "install PATH", "wheel -e"]
+FEW = ["-e .", "-r nested", "install PATH", "wheel -e"]
 
 
 class Case(NamedTuple):
@@ -556,9 +486,9 @@ def test_control_is_untouched(observe: Callable[[Case], Observation], case: Case
 
     assert seen.result.code == 0
     assert control.says in seen.result.out + seen.result.err
-    made = control.makes.format(name=seen.project.name, minor=seen.overlay.interpreter.minor)
+    made = control.makes.format(name=seen.project.name, site=seen.overlay.site_packages)
     assert (seen.overlay.root / made).exists()
-    assert (seen.overlay.base / "pip" / "__init__.py").exists()
+    assert (seen.overlay.base.site_packages / "pip" / "__init__.py").exists()
 
 
 def assert_refused(result: Result, project: Project, overlay: Overlay) -> None:
@@ -622,7 +552,7 @@ def test_isolated_build_does_not_see_the_base(observe: Callable[[Case], Observat
 
 
 def bridge_without_guard(overlay: Overlay) -> None:
-    (overlay.site_packages / "~devpy.pth").write_text(f"{overlay.base}\n")
+    (overlay.site_packages / "~devpy.pth").write_text(f"{overlay.base.site_packages}\n")
 
 
 def no_sitecustomize(overlay: Overlay) -> None:
@@ -661,15 +591,9 @@ def test_guard_holds_behind_another_sitecustomize(overlay: Overlay, tmp_path: Pa
     assert_refused(result, project, overlay)
 
 
-def copy_of_base(tmp_path: Path) -> Callable[[Path], Path]:
-    """Return how to replace a base by a copy, which a test may change."""
-    return lambda base: Path(shutil.copytree(base, tmp_path / "base"))
-
-
-def test_next_sitecustomize_runs_as_itself(make_overlay: MakeOverlay, tmp_path: Path) -> None:
-    overlay = make_overlay(NEWEST, copy_of_base(tmp_path))
-    next_one = overlay.base / "sitecustomize.py"
-    next_one.write_text("MARK = __name__")
+def test_next_sitecustomize_runs_as_itself(make_overlay: MakeOverlay) -> None:
+    overlay = make_overlay(NEWEST, base_sitecustomize="MARK = __name__")
+    next_one = overlay.base.site_packages / "sitecustomize.py"
     project = overlay.project("undeclared")
 
     result = overlay.run("-c", "import sitecustomize as s; print(s.MARK, s.__file__, s.__spec__.origin)")
@@ -679,9 +603,8 @@ def test_next_sitecustomize_runs_as_itself(make_overlay: MakeOverlay, tmp_path: 
     assert_refused(overlay.pip("install", "-e", project.folder), project, overlay)
 
 
-def test_error_in_the_next_sitecustomize_is_reported_as_site_does(make_overlay: MakeOverlay, tmp_path: Path) -> None:
-    overlay = make_overlay(NEWEST, copy_of_base(tmp_path))
-    (overlay.base / "sitecustomize.py").write_text("1 / 0")
+def test_error_in_the_next_sitecustomize_is_reported_as_site_does(make_overlay: MakeOverlay) -> None:
+    overlay = make_overlay(NEWEST, base_sitecustomize="1 / 0")
     guarded = overlay.run("-c", "print('started')")
     no_sitecustomize(overlay)
     unguarded = overlay.run("-c", "print('started')")
@@ -777,26 +700,22 @@ def test_unreadable_declaration_refuses_editables_alone(overlay: Overlay, break_
     assert overlay.pip("install", regular.folder).code == 0
 
 
-def copy_with_other_name(tmp_path: Path, old: str, new: str) -> Callable[[Path], Path]:
-    """Return how to replace a base by one whose pip calls something by another name."""
-
-    def copy(base: Path) -> Path:
-        changed = copy_of_base(tmp_path)(base)
-        for file in (changed / "pip" / "_internal").rglob("*.py"):
-            file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-        return changed
-
-    return copy
+def upgrade_pip(overlay: Overlay, old: str, new: str) -> None:
+    """Give the overlay a pip of its own, which calls something by another name than the base's."""
+    for folder in overlay.base.site_packages.glob("pip*"):
+        shutil.copytree(folder, overlay.site_packages / folder.name)
+    for file in (overlay.site_packages / "pip" / "_internal").rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        if old in text:
+            file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 HOOK = "prepare_editable_requirement"
 
 
 @pytest.mark.parametrize(("old", "new"), [(HOOK, "prepare_development_mode"), ("RequirementPreparer", "Preparer")])
-def test_future_pip_without_the_hook_refuses_editables_alone(
-    make_overlay: MakeOverlay, tmp_path: Path, old: str, new: str
-) -> None:
-    overlay = make_overlay(NEWEST, copy_with_other_name(tmp_path, old, new))
+def test_future_pip_without_the_hook_refuses_editables_alone(overlay: Overlay, old: str, new: str) -> None:
+    upgrade_pip(overlay, old, new)
     project, regular = overlay.project("declared"), overlay.project("regular")
     overlay.declare(project)
 
@@ -810,8 +729,8 @@ def test_future_pip_without_the_hook_refuses_editables_alone(
     assert overlay.pip("install", regular.folder).code == 0
 
 
-def test_hook_is_enough_where_pip_gathers_requests_elsewhere(make_overlay: MakeOverlay, tmp_path: Path) -> None:
-    overlay = make_overlay(NEWEST, copy_with_other_name(tmp_path, "get_requirements", "gather_requirements"))
+def test_hook_is_enough_where_pip_gathers_requests_elsewhere(overlay: Overlay) -> None:
+    upgrade_pip(overlay, "get_requirements", "gather_requirements")
     project = overlay.project("undeclared")
 
     assert_refused(overlay.pip("install", "-e", project.folder), project, overlay)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +72,10 @@ def test_lines(installed: Path, conda_env: CondaEnvironment, devpy: Devpy) -> No
     result = devpy("info", cwd=installed)
     assert (result.code, result.err) == (0, "")
     version = next(conda_env.prefix.glob("conda-meta/python-3*.json")).name.split("-")[1]
-    assert result.out.splitlines() == [
+    lines = result.out.splitlines()
+    age = next(line for line in lines if line.startswith("activation record: "))
+    assert re.fullmatch(r"activation record: \d+ (?:second|minute)s? old", age)
+    assert lines == [
         f"project root: {installed}",
         f"entry config: {installed}/devpy.toml",
         f"effective config: {installed}/devpy.toml",
@@ -84,6 +90,7 @@ def test_lines(installed: Path, conda_env: CondaEnvironment, devpy: Devpy) -> No
         f"venv: {installed}/.venv",
         "venv exists: yes",
         "overlay state: current",
+        age,
         f"python: {installed}/.venv/bin/python",
         f"pip: {installed}/.venv/bin/pip",
         "install editable deps: no",
@@ -107,7 +114,10 @@ def test_json_says_the_same(installed: Path, devpy: Devpy) -> None:
 
 
 def test_from_a_subfolder(installed: Path, devpy: Devpy) -> None:
-    assert devpy("info", cwd=installed / "deep" / "er").out == devpy("info", cwd=installed).out
+    facts = [info(devpy, folder) for folder in (installed / "deep" / "er", installed)]
+    for each in facts:
+        assert each.pop("activation record")["state"] == "current"
+    assert facts[0] == facts[1]
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
@@ -116,6 +126,19 @@ def test_nothing_is_created(root: Path, devpy: Devpy, devpy_environ: Environ, op
     before = tree(root), tree(home)
     assert devpy("info", *option, cwd=root).code == 0
     assert (tree(root), tree(home)) == before
+
+
+def test_age_of_the_activation_record(installed: Path, tmp_path: Path, devpy: Devpy) -> None:
+    copied = Path(shutil.copytree(installed, tmp_path / "copied", symlinks=True))
+    record = copied / ".venv" / "devpy-start"
+    os.utime(record, (0, time.time() - 3 * 3600 - 60))
+    assert "activation record: out of date, 3 hours old" in devpy("info", cwd=copied).out.splitlines()
+    found = info(devpy, copied)["activation record"]
+    assert found["state"] == "out of date"
+    assert 3 * 3600 < found["seconds"] < 4 * 3600
+    record.unlink()
+    assert "activation record: none" in devpy("info", cwd=copied).out.splitlines()
+    assert info(devpy, copied)["activation record"] == {"state": "none", "seconds": None}
 
 
 def test_absent(root: Path, devpy: Devpy) -> None:

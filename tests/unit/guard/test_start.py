@@ -72,6 +72,77 @@ def test_base_comes_in_once_with_its_own_pth_files(tmp_path: Path, monkeypatch: 
     assert devpy_pip_guard in sys.meta_path
 
 
+class Finder:
+    """A finder as an editable puts it into `sys.meta_path`: told by the module that defines it."""
+
+    def __init__(self, module: str, name: str = "Finder") -> None:
+        self.__module__ = module
+        self.__name__ = name
+
+    def find_spec(self, *_: object) -> None: ...
+
+    def __repr__(self) -> str:
+        return self.__module__
+
+
+PATH_FINDER = Finder("_frozen_importlib_external", "PathFinder")
+BUILT_IN = Finder("_frozen_importlib", "BuiltinImporter")
+
+
+def start_with(finders: list[object], monkeypatch: pytest.MonkeyPatch, base: Path, *pth_lines: str) -> list[object]:
+    """Start with these finders, on a base with a `.pth` of these lines, and return the finders beside the guard."""
+    base.mkdir(exist_ok=True)
+    (base / "of-the-base.pth").write_text("".join(f"{line}\n" for line in pth_lines))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "meta_path", finders)
+    devpy_pip_guard.start(os.fsencode(base), set())
+    assert sys.meta_path is finders
+    return [finder for finder in finders if finder is not devpy_pip_guard]
+
+
+@pytest.mark.parametrize("module", ["__editable___alpha_1_0_finder", "editables.redirector"])
+def test_finder_of_an_editable_comes_before_the_path(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = Finder(module)
+    found = start_with([BUILT_IN, PATH_FINDER, finder], monkeypatch, tmp_path)
+    assert found == [BUILT_IN, finder, PATH_FINDER]
+
+
+def test_finders_of_editables_keep_their_order_and_the_others_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Finder("__editable___alpha_1_0_finder"), Finder("__editable___beta_1_0_finder")
+    ahead, behind = Finder("hook"), Finder("six")
+    finders: list[object] = [ahead, BUILT_IN, PATH_FINDER, first, behind, second]
+    found = start_with(finders, monkeypatch, tmp_path)
+    assert found == [ahead, BUILT_IN, first, second, PATH_FINDER, behind]
+
+
+def test_finders_that_are_no_editables_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finders: list[object] = [BUILT_IN, PATH_FINDER, Finder("six"), Finder("my__editable___"), SimpleNamespace()]
+    assert start_with([*finders], monkeypatch, tmp_path) == finders
+
+
+def test_finder_of_the_base_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base's own editable may be another worktree's code, or an older copy of what the overlay holds."""
+    own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
+    monkeypatch.setattr(sys, "finder_of_the_base", of_base, raising=False)
+    line = "import sys; sys.meta_path.append(sys.finder_of_the_base)"
+    found = start_with([BUILT_IN, PATH_FINDER, own], monkeypatch, tmp_path, line)
+    assert found == [BUILT_IN, own, PATH_FINDER, of_base]
+
+
+def test_finder_of_the_base_stays_behind_the_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`site` may be asked again for a folder that it has added."""
+    own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
+    finders: list[object] = [BUILT_IN, own, PATH_FINDER, of_base]
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "meta_path", finders)
+    devpy_pip_guard.start(os.fsencode(tmp_path), {str(tmp_path)})
+    assert finders == [devpy_pip_guard, BUILT_IN, own, PATH_FINDER, of_base]
+
+
 def test_without_a_guard_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", SimpleNamespace())

@@ -12,6 +12,7 @@ from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import editables, overlay
 from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin.lock import locked
 from devpy_virtualenv_plugin.record import Record
 
 
@@ -56,12 +57,15 @@ def made(tmp_path: Path) -> Made:
     (base / "conda-meta" / "history").touch()
     (base / "bin" / "python3.11").touch()
     (venv / "bin" / "python").symlink_to(base / "bin" / "python3.11")
-    (venv / "pyvenv.cfg").write_text("home = x\n", encoding="utf-8")
+    for part in overlay.parts(str(venv)):
+        Path(part).parent.mkdir(parents=True, exist_ok=True)
+        Path(part).touch()
     config = configure(root, TOML)
     record.write(
         Record(
             version=__version__,
             complete=True,
+            built=True,
             venv=str(venv),
             config=config.file,
             base_name="shared",
@@ -69,7 +73,6 @@ def made(tmp_path: Path) -> Made:
             base_stamp=record.base_stamp(str(base)),
             editables={str(package): editables.build_files(str(package))},
             has_deps=False,
-            undeclared=[],
             site_stamp=record.site_stamp(str(venv)),
         )
     )
@@ -280,7 +283,7 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
 
 
 def test_empty_keeps_the_lock(made: Made) -> None:
-    with overlay.locked(str(made.venv)):
+    with locked(str(made.venv)):
         overlay.empty(str(made.venv))
         assert os.listdir(made.venv) == [record.LOCK_NAME]
     assert made.state() == overlay.ABSENT
@@ -291,10 +294,10 @@ def test_lock_makes_the_folder_and_keeps_others_out(tmp_path: Path) -> None:
     order: list[str] = []
 
     def other() -> None:
-        with overlay.locked(str(venv)):
+        with locked(str(venv)):
             order.append("other")
 
-    with overlay.locked(str(venv)):
+    with locked(str(venv)):
         assert record.is_vacant(str(venv))
         thread = threading.Thread(target=other)
         thread.start()

@@ -16,7 +16,7 @@ REFUSED = [
     "pip install -Ue.",
     "pip install -qqUe .",
     "pip install --no-deps -e .",
-    "pip install six -e ../lib",
+    "pip install six -e ../library",
     "pip install -r requirements.txt -e .",
     "pip install -e",
     "pip -q install -e .",
@@ -41,11 +41,14 @@ REFUSED = [
     "uv --directory x pip install --editable .",
     "uv sync",
     "uv -q sync --frozen",
-    "uv add --editable ../lib",
-    "uv add ../lib --editable",
+    "uv add six",
+    "uv remove six",
+    "uv run pytest",
+    "uv add --editable ../library",
+    "uv add ../library --editable",
     "python setup.py develop",
     "python -W ignore setup.py -q develop --no-deps",
-    "python3 ../lib/setup.py develop",
+    "python3 ../library/setup.py develop",
     "./setup.py develop",
 ]
 ALLOWED = [
@@ -70,7 +73,9 @@ ALLOWED = [
     "python",
     "pythonic -m pip install -e .",
     "uv pip list -e",
-    "uv add six",
+    "uv add --no-sync six",
+    "uv run --no-sync pytest",
+    "uv run --no-project pytest",
     "uv lock",
     "uv --version",
     "python setup.py build",
@@ -88,26 +93,51 @@ ALLOWED = [
 @pytest.mark.parametrize("line", REFUSED)
 def test_editable_installs_are_refused(line: str) -> None:
     with pytest.raises(DevpyError) as caught:
-        refuse_editable_install(line.split(" "), "/repo/devpy.toml")
+        refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
     assert "[editables] in /repo/devpy.toml" in caught.value.mend
     assert "devpy update-editables" in caught.value.mend
 
 
 @pytest.mark.parametrize("line", ALLOWED)
 def test_other_commands_are_not(line: str) -> None:
-    refuse_editable_install(line.split(" "), "/repo/devpy.toml")
+    refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "pip install -e ../lib",
-        "pip install -Ue../lib",
-        "pip install --editable=../lib",
-        "uv add --editable ../lib",
-        "python ../lib/setup.py develop",
+        "pip install -e ../library",
+        "pip install -Ue../library",
+        "pip install --editable=../library",
+        "uv add --editable ../library",
+        "python ../library/setup.py develop",
     ],
 )
 def test_the_line_to_write_is_shown(line: str) -> None:
-    with pytest.raises(DevpyError, match=r'add "\.\./lib" to packages'):
-        refuse_editable_install(line.split(" "), "/repo/devpy.toml")
+    with pytest.raises(DevpyError, match=r'add "\.\./library" to packages'):
+        refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
+
+
+@pytest.mark.parametrize(
+    ("target", "declared"),
+    [
+        (".", '"sub"'),
+        (".[dev,test]", '"sub"'),
+        ("../library#egg=lib", '"library"'),
+        ("file:///repo/a%20b", '"a b"'),
+        ("lib @ file:///elsewhere/lib", '"../elsewhere/lib"'),
+        ("/elsewhere", '"../elsewhere"'),
+        ("git+https://user:secret@host/lib", "the folder of a clone of it"),
+    ],
+)
+def test_the_line_to_write_fits_the_file(target: str, declared: str) -> None:
+    with pytest.raises(DevpyError) as caught:
+        refuse_editable_install(["pip", "install", "-e", target], "/repo/devpy.toml", "/repo/sub")
+    assert f"add {declared} to packages" in caught.value.mend
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["uv pip install --system six", "uv pip uninstall --system six"])
+def test_uv_is_kept_from_the_base(line: str) -> None:
+    with pytest.raises(DevpyError, match="would change the base"):
+        refuse_editable_install(line.split(), "/repo/devpy.toml", "/repo")

@@ -17,6 +17,7 @@ def make_record(venv: Path, **changes: Any) -> Record:
     made = Record(
         version="1.0",
         complete=True,
+        built=True,
         venv=str(venv),
         config="/repo/devpy.toml",
         base_name="shared",
@@ -24,7 +25,6 @@ def make_record(venv: Path, **changes: Any) -> Record:
         base_stamp="1:2 3:4",
         editables={"/repo/ä b": {"pyproject.toml": BuildFile(12, 34, "56")}, "/repo/c": {}},
         has_deps=False,
-        undeclared=["/elsewhere"],
         site_stamp="5:6",
     )
     return made._replace(**changes)
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tmp_path: Path, complete: bool, has_deps: bool)
 
 def test_paths_that_are_not_utf_8_survive(tmp_path: Path) -> None:
     path = os.fsdecode(b"/repo/\xff")
-    written = make_record(tmp_path, editables={path: {}}, undeclared=[path], config=path)
+    written = make_record(tmp_path, editables={path: {}}, config=path)
     record.write(written)
     assert record.read(str(tmp_path)) == written
 
@@ -81,7 +81,6 @@ def test_any_value_in_any_field_is_read_or_not_but_never_an_error(
         assert isinstance(found.complete, bool)
         assert isinstance(found.has_deps, bool)
         assert isinstance(found.base, str)
-        assert all(isinstance(path, str) for path in found.undeclared)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, -1])

@@ -1,0 +1,97 @@
+"""What devpy adds to `bin/activate` and `bin/activate.fish` of an overlay, which virtualenv writes.
+
+The part at the top asks devpy, while the variables are still the caller's, for code that activates the base as well;
+the part at the end evaluates it. If devpy has gone meanwhile, virtualenv's activation is what is left.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from .record import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SITE_PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_MODULE = os.path.join(_SITE_PACKAGES, "devpy_runner", "shell_activation.py")
+
+# With -E, neither PYTHONPATH nor, without its entry in sys.path, the current folder has a say in what is imported; the
+# stricter -I would not see a devpy that was installed with `pip install --user`.
+_PROGRAM = "import sys; del sys.path[0]; from devpy_runner.shell_activation import main; sys.exit(main())"
+
+# `typeset` and the way to the script's own path are those of bash and zsh; other shells get virtualenv's part alone.
+_POSIX_TOP = """\
+# Made by devpy. In bash and zsh, this activates the conda environment too.
+_DEVPY_CODE=
+if [ -n "${{BASH_VERSION-}}${{ZSH_VERSION-}}" ]; then
+    if [ -n "${{_OLD_VIRTUAL_PATH+x}}" ] && typeset -f deactivate >/dev/null; then
+        deactivate
+    fi
+    if [ ! -x {python} ] || [ ! -f {module} ] ||
+        ! _DEVPY_CODE=$({python} -E -c {program} posix "${{BASH_SOURCE:-${{(%):-%x}}}}"); then
+        _DEVPY_CODE=
+        echo {warning} >&2
+    fi
+fi
+
+"""
+_POSIX_END = """
+eval "$_DEVPY_CODE"
+unset _DEVPY_CODE
+"""
+_FISH_TOP = """\
+# Made by devpy. This activates the conda environment too.
+if set -q _OLD_VIRTUAL_PATH; and functions -q deactivate
+    deactivate
+end
+set -g _DEVPY_CODE
+if not test -x {python} -a -f {module}
+    or not set _DEVPY_CODE ({python} -E -c {program} fish (status filename))
+    set _DEVPY_CODE
+    echo {warning} >&2
+end
+
+"""
+_FISH_END = """
+string join \\n -- $_DEVPY_CODE | source
+set -e _DEVPY_CODE
+"""
+
+
+def discard(folder: Path) -> None:
+    """Remove the scripts, so that virtualenv writes new ones, whatever still reads the old ones.
+
+    :param folder: the overlay's `bin`, absolute
+    """
+    for name in ("activate", "activate.fish"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def extend(folder: Path) -> None:
+    """Add devpy's parts to the scripts that virtualenv has just written; not all of them need be there.
+
+    :param folder: the overlay's `bin`, absolute
+    """
+    _extend(folder / "activate", _POSIX_TOP, _POSIX_END, shlex.quote)
+    _extend(folder / "activate.fish", _FISH_TOP, _FISH_END, quote_for_fish)
+
+
+def quote_for_fish(text: str) -> str:
+    """Return a word of fish's language that stands for the text, whatever it contains."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> None:
+    if not script.exists():
+        return
+    warning = f"devpy: warning: the conda environment is not activated: no devpy for {sys.executable}, or it has failed"
+    words = {"python": sys.executable, "module": _MODULE, "program": _PROGRAM, "warning": warning}
+    ours = top.format_map({name: quote(word) for name, word in words.items()})
+    virtualenvs = script.read_text(encoding="utf-8")
+    replace_file(os.fspath(script), ours + virtualenvs + end)

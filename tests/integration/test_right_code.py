@@ -1,0 +1,133 @@
+"""devpy never runs another checkout's code in silence, and nothing that a user has put into an overlay is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .commands import Devpy, run
+from .environments import CondaEnvironment, MakeCondaEnv
+from .projects import MakeRepository, import_name
+
+WHERE = ("python", "-c", "import sample_self_built; print(sample_self_built.__file__)")
+
+
+def config(base: str, *packages: str, head: str = "") -> str:
+    declared = ", ".join(f'"{name}"' for name in packages)
+    return f'{head}[python]\nbase_conda_env = "{base}"\n\n[editables]\npackages = [{declared}]\n'
+
+
+def test_a_worktree_whose_stack_declares_another_one(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    head = '[devpy]\nkind = "stack"\n\n'
+    (tmp_path / "stack.toml").write_text(config(conda_env.name, "app/self-built", head=head), encoding="utf-8")
+    app = repository(tmp_path / "app", "self-built", files={"devpy.toml": '[devpy]\nextends = "../stack.toml"\n'})
+    feature = repository.worktree(app, "feature")
+    assert "warning" not in devpy(*WHERE, cwd=app).err
+    for _ in range(2):
+        result = devpy(*WHERE, cwd=feature)
+        assert f"{app}/self-built is the code of another worktree, {app}" in result.err
+
+
+def test_a_name_that_leads_to_another_base(
+    tmp_path: Path, make_conda_env: MakeCondaEnv, conda_env: CondaEnvironment, repository: MakeRepository,
+    devpy: Devpy, devpy_environ: dict[str, str],
+) -> None:  # fmt: skip
+    other = make_conda_env.clone(conda_env, "another-base")
+    for name, target in (("one", conda_env.prefix), ("two", other.prefix)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "env").symlink_to(target)
+    root = repository(tmp_path / "root", files={"devpy.toml": config("env")})
+    for name in ("one", "two", "one"):
+        environ = {**devpy_environ, "CONDA_ENVS_DIRS": str(tmp_path / name)}
+        time.sleep(2.1)  # so that there is a record of the run before, which must not count
+        result = devpy("sh", "-c", 'echo "$CONDA_PREFIX"; realpath .venv/bin/python', cwd=root, environ=environ)
+        prefix = tmp_path / name / "env"
+        assert result.out.splitlines() == [str(prefix), os.path.realpath(prefix / "bin" / "python")]
+
+
+@pytest.mark.parametrize(
+    "part", ["lib/devpy/base-script", "~devpy.pth", "sitecustomize.py", "_devpy_guard/__init__.py", "pyvenv.cfg"]
+)
+def test_a_lost_part_comes_back(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, part: str
+) -> None:
+    root = repository(tmp_path / "root", "self-built", files={"devpy.toml": config(conda_env.name, "self-built")})
+    assert devpy("true", cwd=root).code == 0
+    (lost,) = (path for path in (root / ".venv").rglob("*") if str(path).endswith(f"/{part}"))
+    lost.unlink()
+    assert devpy("pytest", "--version", cwd=root).code == 0
+    assert lost.exists()
+    assert devpy(*WHERE, cwd=root).out.startswith(str(root))
+
+
+def test_what_was_installed_by_hand_survives_an_interruption(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, devpy_environ: dict[str, str]
+) -> None:
+    root = repository(tmp_path / "root", "flit", files={"devpy.toml": config(conda_env.name, "flit")})
+    assert devpy("update-editables", cwd=root).code == 0
+    (root / ".venv" / "notes.txt").write_text("mine", encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "devpy_runner", "update-editables", "--reinstall"],
+        cwd=root, env=devpy_environ, start_new_session=True, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    result = devpy("python", "-c", f"import {import_name('flit')}", cwd=root)
+    assert result.code == 0
+    assert (root / ".venv" / "notes.txt").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    "redirected", ["info | true", "--help > /dev/full", "info > /dev/full", "info >&-", "nope 2>&-"]
+)
+def test_odd_outputs_give_no_traceback(
+    tmp_path: Path, repository: MakeRepository, devpy_environ: dict[str, str], redirected: str
+) -> None:
+    root = repository(tmp_path / "root", files={"devpy.toml": config("nowhere")})
+    line = f'"{sys.executable}" -m devpy_runner {redirected}'
+    for more in ({}, {"PYTHONUNBUFFERED": "1"}, {"PYTHONIOENCODING": "ascii"}):
+        result = run(["bash", "-c", line], cwd=root, environ={**devpy_environ, **more})
+        assert "Traceback" not in result.err
+        assert "Exception" not in result.err
+        assert "devpy:" not in result.out
+
+
+@pytest.mark.parametrize("name", ["a:b", "new\nline"])
+def test_a_path_that_no_virtual_environment_can_have(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, name: str
+) -> None:
+    root = repository(tmp_path / name, files={"devpy.toml": config(conda_env.name)})
+    result = devpy("true", cwd=root)
+    assert result.code == 2
+    assert "python.venv" in result.err
+    assert sorted(path.name for path in root.iterdir()) == [".git", "devpy.toml"]
+
+
+def test_a_relative_cache_folder_is_ignored(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, devpy_environ: dict[str, str]
+) -> None:
+    root = repository(tmp_path / "root", files={"devpy.toml": config(conda_env.name)})
+    for _ in range(2):
+        assert devpy("true", cwd=root, environ={**devpy_environ, "XDG_CACHE_HOME": "relative"}).code == 0
+        time.sleep(2.1)
+    assert not (root / "relative").exists()
+
+
+def test_no_sync_without_a_python(
+    tmp_path: Path, make_conda_env: MakeCondaEnv, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    base = make_conda_env.clone(conda_env, "to-be-moved")
+    root = repository(tmp_path / "root", files={"devpy.toml": config(base.name)})
+    assert devpy("true", cwd=root).code == 0
+    base.prefix.rename(base.prefix.with_name("moved"))
+    result = devpy("--no-sync", "python", "--version", cwd=root)
+    assert (result.code, result.out) == (2, "")
