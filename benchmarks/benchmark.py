@@ -2,7 +2,8 @@
 
     python benchmarks/benchmark.py [--rounds N] [--scale]
 
-Run it on a quiet machine, in an environment with devpy installed. It makes a base from the running interpreter and
+Run it on a quiet machine, in an environment into which uv or a recent pip has put devpy: the scripts that older ones
+write import re, which takes longer than devpy does. It makes a base from the running interpreter and
 worktrees on it in a temporary folder. Every round starts each program once; a ratio is the median of all rounds.
 uv, an older devpy-runner (`--old PROGRAM`) and conda (CONDA_EXE) are compared where they are at hand.
 """

@@ -76,14 +76,14 @@ class DevpyCreator(Creator, Describe):
         # Imported here, so that nobody else who runs virtualenv pays for it.
         from devpy_pip_guard.config import load
 
+        from .lock import locked
+
         _refuse_other_than_conda(self.base)
         _refuse_foreign(self.dest)
         self.config_file = load(self.config_option or _nearest_config(self.dest)).file
-        from .lock import locked
-
-        if self.clear:  # what virtualenv would do itself, but it would remove the lock, too
-            shutil.rmtree(self.dest, ignore_errors=True)
-            self.clear = False
+        if self.clear and self.dest.exists():  # what virtualenv would do itself, but that would remove the lock, too
+            shutil.rmtree(self.dest)
+        self.clear = False
         with locked(os.fspath(self.dest)):
             super().run()
 

@@ -1,0 +1,62 @@
+"""How many instructions more the start of an overlay's Python takes because of the guard, counted by callgrind.
+
+    python benchmarks/guard.py
+
+Needs valgrind. Counts are the same every time, whatever else the machine is doing. The overlay is started as devpy
+starts it; without the guard means: with the same bridge, but nothing armed and no `sitecustomize`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from devpy_runner import embedded_base
+from devpy_virtualenv_plugin.startup import GUARD
+
+COMPILE = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+
+
+def main() -> None:
+    """Make an overlay, count, take the guard out of it, and count again."""
+    with tempfile.TemporaryDirectory(prefix="devpy-guard-") as folder:
+        base, root = Path(folder, "base"), Path(folder, "root")
+        embedded_base.make(str(base))
+        root.mkdir()
+        (root / "devpy.toml").write_text(f'[python]\nbase_conda_env = "{base}"\n', encoding="utf-8")
+        (root / ".git").write_text("gitdir: nowhere", encoding="utf-8")  # devpy starts no git
+        subprocess.run([sys.executable, "-m", "devpy_runner", "update-editables"], cwd=root, check=True)
+        python = root / ".venv" / "bin" / "python"
+        guarded = _instructions(python, base)
+        _take_guard_out(python)
+        unguarded = _instructions(python, base)
+    print(f"with the guard     {guarded / 1e6:8.2f} M instructions")
+    print(f"without the guard  {unguarded / 1e6:8.2f} M instructions")
+    print(f"more               {guarded / unguarded - 1:8.2%}")
+
+
+def _take_guard_out(python: Path) -> None:
+    (site_packages,) = python.parent.parent.glob("lib/python3.*/site-packages")
+    (site_packages / "sitecustomize.py").unlink()
+    module = site_packages / GUARD / "__init__.py"
+    text = module.read_text(encoding="utf-8")
+    start = text.index("    arm()\n")
+    module.write_text(text[:start] + text[start + len("    arm()\n") :], encoding="utf-8")
+    subprocess.run([python, *COMPILE, module], check=True)
+
+
+def _instructions(python: Path, base: Path) -> int:
+    """Return how many instructions a start takes, once its bytecode is cached."""
+    environ = {"PATH": os.defpath, "CONDA_PREFIX": str(base), "PYTHONHASHSEED": "0"}
+    subprocess.run([python, "-c", "pass"], env=environ, check=True)
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(python), "-c", "pass"]
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
+    (collected,) = (line for line in done.stderr.splitlines() if "Collected" in line)
+    return int(collected.rpartition(":")[2])
+
+
+if __name__ == "__main__":
+    main()
