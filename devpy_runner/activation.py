@@ -73,11 +73,6 @@ class Activation:
         self.exports = exports
         self.activate_scripts = activate_scripts
 
-    @property
-    def environ(self) -> dict[str, str]:
-        """The environment without what the scripts do."""
-        return {**self.caller, **self.exports}
-
 
 class _Caller:
     """What the caller's variables say about the environment that is active there.

@@ -48,18 +48,13 @@ def find_base(name: str, environ: Mapping[str, str]) -> Base:
     raise _not_found(name, settings, environ)
 
 
-def known_environments(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """List the environments there are, for suggestions only.
+def known_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the environments there are, for suggestions only.
 
     An environment that only conda's `~/.conda/environments.txt` knows has no name that would lead to it.
 
     :return: what to write in devpy.toml (a name, else the prefix) with the absolute prefix
-    :raises DevpyError: if conda's configuration is broken
     """
-    return list(_known(read_settings(environ), environ))
-
-
-def _known(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     if settings.root_prefix is not None:
         seen |= {"base", settings.root_prefix}
@@ -88,7 +83,7 @@ def _registered(environ: Mapping[str, str]) -> list[str]:
 
 def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:
     problem = f"conda environment {name}: not found in {', '.join(settings.envs_dirs)}"
-    close = _close_environments(name, list(_known(settings, environ)))
+    close = _close_environments(name, list(known_environments(settings, environ)))
     mend = [f"did you mean {' or '.join(close)}?"] if close else []
     if settings.root_prefix is None:
         mend.append("no conda install found: " + _no_install_mend())

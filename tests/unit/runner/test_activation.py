@@ -123,7 +123,7 @@ def test_any_caller(
     activation = activate(environ, target, settings)
 
     expected = transition(environ, target, root, stack, declared, upper=upper)
-    assert activation.environ == expected
+    assert {**activation.caller, **activation.exports} == expected
     assert activation.caller == environ
     is_left = level not in (None, "0") and (target == active or not int(level or 0) <= stack)
     folder = f"{root}/envs/o/etc/conda"
@@ -160,7 +160,8 @@ def test_a_stacked_environment_leaves_the_other_on_path(root: str) -> None:
 
 
 def test_without_conda_on_the_machine(prefix: str) -> None:
-    assert activate({"PATH": "/bin"}, prefix, SETTINGS).environ == {
+    activation = activate({"PATH": "/bin"}, prefix, SETTINGS)
+    assert {**activation.caller, **activation.exports} == {
         "PATH": f"{prefix}/bin:/bin",
         "CONDA_PREFIX": prefix,
         "CONDA_SHLVL": "1",
@@ -327,7 +328,7 @@ def test_agrees_with_rattler(root: str, prefix: str, active: bool) -> None:
 
     ours = activate(environ, prefix, SETTINGS)
     alike = ["PATH", "CONDA_PREFIX", "A", "B", "Q"]
-    assert {name: ours.environ[name] for name in alike} == {name: theirs[name] for name in alike}
+    assert {name: {**ours.caller, **ours.exports}[name] for name in alike} == {name: theirs[name] for name in alike}
     places = [script.index(path) for path in ours.activate_scripts]
     assert len(places) == 3
     assert places == sorted(places)

@@ -283,7 +283,8 @@ def test_the_recorded_starts_are_what_activation_leaves(row: Row, tree: Tree) ->
     environ = {"PATH": SYSTEM}
     for letter in row.active:
         write(tree.places[letter], {})
-        environ = activate(environ, tree.places[letter], tree.settings()).environ
+        activation = activate(environ, tree.places[letter], tree.settings())
+        environ = {**activation.caller, **activation.exports}
     assert {name: environ[name] for name in row.start} == tree.fill_all(row.start)
 
 

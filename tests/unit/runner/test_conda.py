@@ -7,6 +7,7 @@ import pytest
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import conda_install, condarc
 from devpy_runner.conda import Base, find_base, known_environments
+from devpy_runner.condarc import read_settings
 from devpy_runner.prefix import check_prefix, python_version
 
 NO_INSTALL_MEND = (
@@ -162,7 +163,7 @@ def test_known_environments(tmp_path: Path, root: Path, environ: dict[str, str])
     hidden = make_environment(tmp_path / "home/.conda/envs/torch")
     removed = tmp_path / "removed"
     register(tmp_path, str(root), str(shared), str(hidden), "", str(removed))
-    assert known_environments(environ) == [
+    assert list(known_environments(read_settings(environ), environ)) == [
         ("base", str(root)),
         ("docs", str(other)),
         ("torch", str(shared)),
@@ -171,7 +172,7 @@ def test_known_environments(tmp_path: Path, root: Path, environ: dict[str, str])
 
 
 def test_nothing_is_known(bare: dict[str, str]) -> None:
-    assert known_environments(bare) == []
+    assert list(known_environments(read_settings(bare), bare)) == []
 
 
 # A prefix
