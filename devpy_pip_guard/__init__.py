@@ -15,6 +15,7 @@ START_RECORD = "devpy-start"
 CALLERS = "devpy-callers-value"
 """What stands in that record for the value that the caller has given a variable."""
 
+_MARK_OF_OVERLAY = "devpy.json"
 _MOST_BYTES = 4 << 20
 """What is longer is no record."""
 
@@ -22,7 +23,7 @@ _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
 
 
-def start(base: bytes, known_paths: "set[str]") -> None:
+def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
     """Arm the guard, supply the base's variables, then let in what the base holds; the bridge's `.pth` calls this.
 
     In this order, since without the base there is no pip: a guard that cannot be armed leaves none that is unguarded.
@@ -32,6 +33,7 @@ def start(base: bytes, known_paths: "set[str]") -> None:
     :param known_paths: what `site` has added to `sys.path` so far, from the call of `site.addsitedir` that reads the
         `.pth`. At start-up that set is shared and the base is added once; pip passes a set of its own to learn which
         folders to hide from an isolated build, and so learns of the base.
+    :param made: where the overlay was made, absolute; elsewhere it would import the code of the worktree it comes from
     """
     arm()
     import os
@@ -39,9 +41,14 @@ def start(base: bytes, known_paths: "set[str]") -> None:
 
     folder = os.fsdecode(base)
     prefix = folder.rsplit("/", 3)[0]
-    if os.environ.get("CONDA_PREFIX") != prefix:
+    is_first = folder not in known_paths
+    active = os.environ.get("VIRTUAL_ENV", sys.prefix)
+    if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
         supply(prefix)
-    if folder not in known_paths:
+    if is_first:
+        here = __file__.rsplit("/", 5)[0]
+        if made and os.fsdecode(made) != here:
+            _tell_if_moved(os.fsdecode(made), here)
         _put_editables_first()
         site.addsitedir(folder, known_paths)
 
@@ -57,15 +64,39 @@ def supply(base: str) -> None:
     import os
 
     environ = os.environ
+    active = environ.get("VIRTUAL_ENV", "")
     try:
         venv, made_for, _, rules = read_start_record(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
+        if active != venv and os.path.exists(os.path.join(active, _MARK_OF_OVERLAY)):
+            _leave(os.path.join(active, "bin"))
         for name, value, template in rules:
             callers = environ.get(name)
             environ[name] = (template and callers and _filled(name, template, callers)) or value
     except (OSError, ValueError):
         return
+
+
+def _leave(programs: str) -> None:
+    """Take the programs of another overlay off PATH: they would run that one's code."""
+    import os
+
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
+
+
+def _tell_if_moved(made: str, here: str) -> None:
+    import os
+
+    try:
+        if os.path.samefile(made, here):
+            return
+    except OSError:
+        pass
+    if sys.stderr is not None:
+        print(f"devpy: {here} was made as {made}", file=sys.stderr)
+        print("  it may import the code there: devpy update-editables", file=sys.stderr)
 
 
 def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":

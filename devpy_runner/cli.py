@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
         _forget_output()
     except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
         _forget_output()
-        place = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        place = f"{error.filename}: " if error.filename is not None else ""
         tell(f"{place}{error.strerror}\n  see that there is room, and leave to write")
     except KeyboardInterrupt:
         _die_of_interrupt()

@@ -1,4 +1,4 @@
-"""The editable packages in an overlay: which are there, which need work, and pip to do it."""
+"""The editable packages in an overlay: which are there, and whether what they are built from has changed."""
 
 from __future__ import annotations
 

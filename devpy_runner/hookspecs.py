@@ -21,8 +21,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
     """Find the conda environment that devpy.toml names.
 
-    It fires when devpy needs the base and no overlay tells it, never for a command whose overlay is current. The
-    first plugin that answers wins; the one that looks where conda would comes last.
+    It fires for `update-editables`, and when an overlay is to be brought up to date; never for a command whose overlay
+    is current. The first plugin that answers wins; the one that looks where conda would comes last.
 
     A plugin is a module that an entry point of the group `devpy` names. One for a team's own place::
 

@@ -1,4 +1,4 @@
-"""The overlay's state, its lock, its making and its removal."""
+"""The overlay's state, its making and its removal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.base_scripts import LAUNCHER
-from devpy_virtualenv_plugin.lock import locked
+from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 from devpy_virtualenv_plugin.startup import PARTS
 
@@ -76,27 +76,6 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     if crashed or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
         empty(config.venv)
     _run_virtualenv(config, base, environ)
-
-
-def empty(venv: str) -> None:
-    """Remove what is in an overlay, all but the lock. Call it under the lock.
-
-    Its programs go first, since without pyvenv.cfg they would run as the base's; devpy's mark goes last, so that an
-    interrupted removal can be taken up again.
-
-    :param venv: absolute; carries devpy's mark
-    """
-    import shutil
-
-    order = {"bin": 0, record.FILE_NAME: 2}
-    entries = sorted(os.scandir(venv), key=lambda entry: order.get(entry.name, 1))
-    for entry in entries:
-        if entry.name == record.LOCK_NAME:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
 
 
 def remove(venv: str) -> None:

@@ -55,7 +55,7 @@ def refuse_editable_install(command: list[str], config: str, folder: str) -> Non
     :raises DevpyError: if it would install an editable package, or change the base
     """
     program = os.path.basename(command[0])
-    if program == "uv" and "--system" in command:
+    if "--system" in command and (program == "uv" or command[1:3] == ["-m", "uv"]):
         raise DevpyError("uv --system: would change the base", "leave --system out")
     target = _editable_target(command)
     if target is None:
@@ -125,6 +125,8 @@ def _python_target(arguments: list[str]) -> str | None:
         if letter and not value:
             value, arguments = (arguments[0], arguments[1:]) if arguments else ("", [])
         if letter == "m":
+            if value == "uv":
+                return _uv_target(arguments)
             return _pip_target(arguments) if value in ("pip", "pip.__main__") else None
         if letter == "c" or not cluster:
             return None

@@ -29,11 +29,12 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     environ = caller_environ()
     root = find_root(current_folder(), environ)
     known = run_record.read(root, environ)
-    if known is None or cwd is not None or not known.holds(environ):
+    folder = root if cwd is None else _folder(root, cwd)
+    relative = folder if environ.get("PYTHONPATH") else root  # what its entries start from
+    if known is None or relative != root or not known.holds(environ):
         from .settle import settle
 
-        known = settle(root, environ, sync=sync)
-    folder = root if cwd is None else _folder(root, cwd)
+        known = settle(root, environ, folder, sync=sync)
     if any("pip" in word or "uv" in word or "setup.py" in word for word in command):
         from .refusal import refuse_editable_install
 
@@ -44,14 +45,12 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
 
 def _folder(root: str, cwd: str) -> str:
     """Return the folder to run in, absolute; it may lie outside every worktree, but not in another one of devpy's."""
-    from devpy_pip_guard.config import FILE_NAME
-
-    from .worktree import find_other_root
+    from .worktree import find_other_root, is_managed_elsewhere
 
     folder = os.path.realpath(cwd)
     if not cwd or not os.path.isdir(folder):
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
     other = find_other_root(folder, root, os.environ)
-    if other is not None and os.path.exists(os.path.join(other, FILE_NAME)):
+    if other is not None and is_managed_elsewhere(other, root):
         raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"cd {folder}, then run devpy there")
     return folder

@@ -14,7 +14,7 @@ from .editables import BUILD_FILES, installed
 from .messages import tell
 from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
 from .run_record import RunRecord, identity, state
-from .worktree import find_other_root, is_same_repository
+from .worktree import find_other_root, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from devpy_pip_guard.config import Config
 
 
-def settle(root: str, environ: Mapping[str, str], *, sync: bool) -> RunRecord:
+def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunRecord:
     """Make sure of an overlay that can be used, and keep what was found out on the way for the next run.
 
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables
+    :param folder: where the command is to run, absolute
     :param sync: whether to bring the overlay up to date if it is not
     :raises DevpyError: if there is no valid devpy.toml or no usable overlay
     """
@@ -40,7 +41,7 @@ def settle(root: str, environ: Mapping[str, str], *, sync: bool) -> RunRecord:
     warnings = [
         *_of_undeclared(config),
         *_of_other_worktrees(config, root, environ),
-        *_of_pythonpath(config, root, environ),
+        *_of_pythonpath(config, root, environ, folder),
     ]
     for warning in warnings:
         _warn(warning)
@@ -124,13 +125,14 @@ def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -
             yield f"{path} is the code of another worktree, {other}\n  {mend}"
 
 
-def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
+def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str], folder: str) -> Iterator[str]:
     """Name the entries of PYTHONPATH that put another worktree's code ahead of this one's."""
-    for entry in filter(os.path.isdir, environ.get("PYTHONPATH", "").split(os.pathsep)):
-        if any(_is_inside(entry, folder) for folder in (root, *config.editables)):
+    for entry in filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)):
+        path = os.path.realpath(os.path.join(folder, entry))
+        if not os.path.isdir(path) or any(_is_inside(path, own) for own in (root, *config.editables)):
             continue
-        other = find_other_root(os.path.realpath(entry), root, environ)
-        if other is not None and os.path.exists(os.path.join(other, FILE_NAME)):
+        other = find_other_root(path, root, environ)
+        if other is not None and is_managed_elsewhere(other, root):
             yield f"PYTHONPATH: {entry} puts the code of {other} first\n  unset PYTHONPATH"
 
 

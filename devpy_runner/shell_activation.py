@@ -111,7 +111,7 @@ def activated(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
     :raises DevpyError: if it belongs to no worktree, cannot be used, or an activation script ends the shell
     """
     root = _root(venv, environ)
-    known = settle(root, environ, sync=parse([]).sync)
+    known = settle(root, environ, root, sync=parse([]).sync)
     env = environment.of(known.venv, known.base, known.settings, known.variables, root, environ)
     command, start = env.prepare(["/usr/bin/env", "-0"], {})
     with TemporaryFile() as printed:  # what a script leaves running would keep a pipe open

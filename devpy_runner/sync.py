@@ -9,14 +9,14 @@ from typing import NamedTuple, TypeVar
 from devpy_pip_guard.config import check_editables
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
-from devpy_virtualenv_plugin.lock import locked
+from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
 from . import dependencies, editables, environment, start_record
 from .conda import Base
 from .condarc import read_settings
 from .editables import Editable
-from .overlay import ABSENT, INCOMPLETE, Overlay, build, empty, examine, refuse_foreign
+from .overlay import ABSENT, INCOMPLETE, Overlay, build, examine, refuse_foreign
 from .pip import Pip, PipError, without_diversions
 from .plugins import find_base
 from .prefix import check_prefix, python_version
@@ -94,6 +94,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
             # What an interrupted pip has left behind can be in the way of the next one.
             empty(config.venv)
             build(config, base, overlay, environ)
+            start_record.refresh(config, base.prefix, settings, environ)
             return _update_packages(config, pip, wanted)
 
 

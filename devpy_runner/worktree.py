@@ -65,6 +65,11 @@ def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str |
     return other if other != root else None
 
 
+def is_managed_elsewhere(other: str, root: str) -> bool:
+    """Tell whether the code in another worktree, given by its root, has no place in this one."""
+    return is_same_repository(root, other) or os.path.exists(os.path.join(other, "devpy.toml"))
+
+
 def is_same_repository(root: str, other: str) -> bool:
     """Tell whether two worktree roots, absolute, are worktrees of one repository."""
     return _common_dir(root) == _common_dir(other)

@@ -6,7 +6,6 @@ Every run of virtualenv on a machine imports this module, so it needs nothing th
 from __future__ import annotations
 
 import os
-import shutil
 from argparse import ArgumentError
 from contextlib import suppress
 from pathlib import Path
@@ -76,15 +75,15 @@ class DevpyCreator(Creator, Describe):
         # Imported here, so that nobody else who runs virtualenv pays for it.
         from devpy_pip_guard.config import load
 
-        from .lock import locked
+        from .lock import empty, locked
 
         _refuse_other_than_conda(self.base)
         _refuse_foreign(self.dest)
         self.config_file = load(self.config_option or _nearest_config(self.dest)).file
-        if self.clear and self.dest.exists():  # what virtualenv would do itself, but that would remove the lock, too
-            shutil.rmtree(self.dest)
-        self.clear = False
         with locked(os.fspath(self.dest)):
+            if self.clear:  # virtualenv itself would remove the lock, too, and the mark before the rest
+                empty(os.fspath(self.dest))
+                self.clear = False
             super().run()
 
     def create(self) -> None:

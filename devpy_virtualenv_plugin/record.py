@@ -97,9 +97,18 @@ def is_vacant(venv: str) -> bool:
 
 
 def is_marked(venv: str) -> bool:
-    """Tell whether the folder at `venv` carries devpy's mark; only such a folder may be changed or removed."""
+    """Tell whether the folder at `venv` carries devpy's mark; only such a folder may be changed or removed.
+
+    The mark is the record, or, should a crash of the machine have left that empty, what pyvenv.cfg says.
+    """
     data = _load(venv)
-    return isinstance(data, dict) and isinstance(data.get("version"), str) and isinstance(data.get("venv"), str)
+    if isinstance(data, dict) and isinstance(data.get("version"), str) and isinstance(data.get("venv"), str):
+        return True
+    try:
+        with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
+            return any(line.startswith("devpy-config = ") for line in stream)
+    except (OSError, ValueError):
+        return False
 
 
 def site_packages(venv: str) -> str | None:

@@ -32,17 +32,18 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
         _copy_tomli(guard / "_tomli", python)
     _compile(python, [guard, site_packages / "sitecustomize.py"])
     # Last, since it is what makes an interpreter use the rest.
-    (site_packages / BRIDGE).write_text(bridge(base_site_packages), encoding="ascii")
+    (site_packages / BRIDGE).write_text(bridge(base_site_packages, site_packages.parents[2]), encoding="ascii")
 
 
-def bridge(base_site_packages: Path) -> str:
+def bridge(base_site_packages: Path, venv: Path) -> str:
     """Return the text of the `.pth` that leads from an overlay to the base's site-packages.
 
     Its one line runs inside `site.addsitedir`, whose `known_paths` it passes on; see `devpy_pip_guard.start`. The name
     of the file sorts behind that of every editable. The path is spelled in ASCII, since site reads the file in the
     locale's encoding.
     """
-    return f"import {GUARD}; {GUARD}.start({os.fsencode(base_site_packages)!r}, known_paths)\n"
+    base, made = os.fsencode(base_site_packages), os.fsencode(venv)
+    return f"import {GUARD}; {GUARD}.start({base!r}, known_paths, {made!r})\n"
 
 
 def _copy_guard(guard: Path, sitecustomize: Path) -> None:

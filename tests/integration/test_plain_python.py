@@ -306,7 +306,9 @@ def test_no_record_does_no_harm(root: Path, place: Path, put: Callable[[Path], o
 
 def test_a_copied_overlay_is_not_the_records(root: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(root, tmp_path / "copy", symlinks=True))
-    assert_nothing_is_supplied(copy)
+    result = run([copy / ".venv" / "bin" / "python", "-c", SHOW], cwd=copy, environ={})
+    assert "CONDA_PREFIX" not in ast.literal_eval(result.out)
+    assert f"{copy}/.venv was made as {root}/.venv" in result.err
 
 
 def assert_nothing_is_supplied(root: Path) -> None:

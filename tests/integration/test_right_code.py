@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from devpy_virtualenv_plugin.lock import locked
+
 from .commands import Devpy, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, import_name
@@ -131,3 +133,74 @@ def test_no_sync_without_a_python(
     base.prefix.rename(base.prefix.with_name("moved"))
     result = devpy("--no-sync", "python", "--version", cwd=root)
     assert (result.code, result.out) == (2, "")
+
+
+def test_python_of_one_worktree_started_from_the_others_shell(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    """An IDE or agent that runs in one worktree's environment may well start the other one's Python."""
+    toml = config(conda_env.name) + '\n[env]\nCHECKOUT = "{root}"\n'
+    roots = [repository(tmp_path / name, files={"devpy.toml": toml}) for name in ("one", "two")]
+    for root in roots:
+        assert devpy("true", cwd=root).code == 0
+    code = "import os; print(os.environ['CHECKOUT'], os.environ['VIRTUAL_ENV'], os.environ['PATH'])"
+    result = devpy(f"{roots[1]}/.venv/bin/python", "-c", code, cwd=roots[0])
+    checkout, venv, path = result.out.split()
+    assert (checkout, venv) == (str(roots[1]), f"{roots[1]}/.venv")
+    assert path.startswith(f"{roots[1]}/.venv/bin:")
+    assert f"{roots[0]}/.venv/bin" not in path.split(":")
+
+
+def test_python_of_a_moved_overlay_says_so(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, devpy_environ: dict[str, str]
+) -> None:
+    root = repository(tmp_path / "before", "self-built", files={"devpy.toml": config(conda_env.name, "self-built")})
+    assert devpy("true", cwd=root).code == 0
+    moved = root.rename(tmp_path / "after")
+    python = moved / ".venv" / "bin" / "python"
+    told = run([python, "-c", "pass"], cwd=moved, environ=devpy_environ)
+    assert told.err.splitlines()[0] == f"devpy: {moved}/.venv was made as {root}/.venv"
+    assert devpy("true", cwd=moved).code == 0
+    assert run([python, "-c", "pass"], cwd=moved, environ=devpy_environ).err == ""
+
+
+@pytest.mark.parametrize("entry", ["{feature}", "../feature"])
+def test_pythonpath_of_a_worktree_without_a_devpy_toml(
+    tmp_path: Path,
+    conda_env: CondaEnvironment,
+    repository: MakeRepository,
+    devpy: Devpy,
+    devpy_environ: dict[str, str],
+    entry: str,
+) -> None:
+    root = repository(tmp_path / "root", "self-built")
+    feature = repository.worktree(root, "feature")
+    (root / "devpy.toml").write_text(config(conda_env.name, "self-built"), encoding="utf-8")
+    environ = {**devpy_environ, "PYTHONPATH": entry.format(feature=feature)}
+    assert f"puts the code of {feature} first" in devpy("true", cwd=root, environ=environ).err
+    assert devpy("--cwd", str(feature), "true", cwd=root).code == 2
+
+
+def test_an_emptied_record_is_not_somebody_elses(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    root = repository(tmp_path / "root", "self-built", files={"devpy.toml": config(conda_env.name, "self-built")})
+    assert devpy("true", cwd=root).code == 0
+    (root / ".venv" / "devpy.json").write_text("", encoding="utf-8")
+    assert devpy(*WHERE, cwd=root).out.startswith(str(root))
+
+
+def test_a_second_devpy_says_that_it_waits(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy_environ: dict[str, str]
+) -> None:
+    root = repository(tmp_path / "root", files={"devpy.toml": config(conda_env.name)})
+    held = root / ".venv"
+    with locked(str(held)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "devpy_runner", "update-editables"], cwd=root, stderr=subprocess.PIPE, text=True,
+            env=devpy_environ,
+        )  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"devpy: waiting for another devpy that is changing {held}\n"
+    process.communicate(timeout=60)
+    assert process.returncode == 0

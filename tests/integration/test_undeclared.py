@@ -211,7 +211,7 @@ def test_another_folder_of_conda_develop(tree: Worktree, stranger: Path, tmp_pat
     assert len(tree.warnings()) == 1
     other = copy_package(STRANGER, tmp_path / "other")
     conda_develop(tree, other)
-    assert [str(path) in line for path, line in zip((stranger, other), tree.warnings())] == [True, True]
+    assert [str(path) in line for path, line in zip((other, stranger), tree.warnings())] == [True, True]
 
 
 def test_conda_develop_again_after_it_was_removed(tree: Worktree, stranger: Path) -> None:

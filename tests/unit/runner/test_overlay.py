@@ -12,7 +12,7 @@ from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import editables, overlay
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.lock import locked
+from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
 
@@ -284,7 +284,7 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
 
 def test_empty_keeps_the_lock(made: Made) -> None:
     with locked(str(made.venv)):
-        overlay.empty(str(made.venv))
+        empty(str(made.venv))
         assert os.listdir(made.venv) == [record.LOCK_NAME]
     assert made.state() == overlay.ABSENT
 

@@ -14,7 +14,7 @@ from devpy_virtualenv_plugin import startup
 
 @given(path=st.binary(min_size=1, max_size=40).filter(lambda path: b"\0" not in path))
 def test_bridge_is_one_line_of_ascii_that_site_executes(path: bytes) -> None:
-    text = startup.bridge(Path("/" + os.fsdecode(path)))
+    text = startup.bridge(Path("/" + os.fsdecode(path)), Path("/made"))
     assert text.isascii()
     assert text.startswith("import ")
     assert text.endswith("\n")
