@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from devpy_runner import embedded_base
-from devpy_virtualenv_plugin.startup import GUARD
+from devpy_virtualenv_plugin.layout import GUARD
 
 COMPILE = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
 

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.base_scripts import LAUNCHER
-from devpy_virtualenv_plugin.lock import empty, locked
+from devpy_virtualenv_plugin.layout import IN_SITE_PACKAGES, LAUNCHER
 from devpy_virtualenv_plugin.record import Record
-from devpy_virtualenv_plugin.startup import PARTS
 
 from . import editables
 from .prefix import python_version
@@ -71,6 +69,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     :param environ: the caller's environment variables
     :raises DevpyError: if virtualenv or the base's interpreter fails
     """
+    from devpy_virtualenv_plugin.lock import empty
+
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
     crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
     if crashed or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
@@ -83,6 +83,8 @@ def remove(venv: str) -> None:
 
     :param venv: absolute; carries devpy's mark
     """
+    from devpy_virtualenv_plugin.lock import empty, locked
+
     if os.path.islink(venv):
         os.unlink(venv)
         return
@@ -125,7 +127,7 @@ def parts(venv: str) -> list[str]:
     :param venv: absolute
     """
     site_packages = record.site_packages(venv) or os.path.join(venv, "lib")
-    own = [os.path.join(site_packages, name) for name in PARTS]
+    own = [os.path.join(site_packages, name) for name in IN_SITE_PACKAGES]
     return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
 
 

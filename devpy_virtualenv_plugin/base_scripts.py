@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-LAUNCHER = Path("lib", "devpy", "base-script")
+from .layout import LAUNCHER
 
 # Conda takes the installation it manages from the interpreter it runs on.
 _CONDA = re.compile(rb"(conda|mamba)(-.*)?|activate|deactivate")

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import devpy_pip_guard
 
-BRIDGE = "~devpy.pth"
-GUARD = "_devpy_guard"
-PARTS = (BRIDGE, "sitecustomize.py", f"{GUARD}/__init__.py")
-"""What must be in site-packages for an overlay to work."""
+from .layout import BRIDGE, GUARD
 
 
 def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_tomllib: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_virtualenv_plugin import base_scripts
+from devpy_virtualenv_plugin import base_scripts, layout
 
 BODY = "import sys\nprint(sys.argv[0], __name__, sys.argv[1:])\n"
 
@@ -175,7 +175,7 @@ def test_difficult_paths(tmp_path: Path, folder: str, side: str) -> None:
     base = tmp_path / (folder if side == "base" else "here") / "base"
     add_script(base, "tool", "")
     base_scripts.link(venv, base)
-    (venv / "bin" / "tool").symlink_to(os.path.join(os.pardir, base_scripts.LAUNCHER))
+    (venv / "bin" / "tool").symlink_to(os.path.join(os.pardir, layout.LAUNCHER))
     assert run(venv / "bin" / "tool", "x") == f"{venv / 'bin' / 'tool'} __main__ ['x']"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devpy_virtualenv_plugin import startup
+from devpy_virtualenv_plugin import layout, startup
 
 
 @given(path=st.binary(min_size=1, max_size=40).filter(lambda path: b"\0" not in path))
@@ -56,7 +56,7 @@ def test_everything_that_starts_is_compiled(tmp_path: Path, has_tomllib: bool, m
     assert len(sources) > 4
     for source in sources:
         assert list(source.parent.glob(f"__pycache__/{source.stem}.*.pyc"))
-    assert (tmp_path / startup.GUARD / "_tomli").is_dir() != has_tomllib
+    assert (tmp_path / layout.GUARD / "_tomli").is_dir() != has_tomllib
 
 
 def test_guard_does_not_shadow_a_checkout_of_devpy(tmp_path: Path) -> None:
@@ -73,13 +73,13 @@ def test_bridge_sorts_behind_every_editable() -> None:
         "Z.pth",
         "easy-install.pth",
     ]
-    assert max([*editables, startup.BRIDGE]) == startup.BRIDGE
+    assert max([*editables, layout.BRIDGE]) == layout.BRIDGE
 
 
 def test_written_again(tmp_path: Path) -> None:
     for base in ("old", "new"):
         startup.write(tmp_path, tmp_path / base, Path(sys.executable), has_tomllib=True)
-    assert "new" in (tmp_path / startup.BRIDGE).read_text("ascii")
+    assert "new" in (tmp_path / layout.BRIDGE).read_text("ascii")
 
 
 def test_interpreter_that_cannot_compile(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_interpreter_that_cannot_compile(tmp_path: Path) -> None:
     broken.chmod(0o755)
     with pytest.raises(RuntimeError, match=r"(?s)cannot compile.*it broke"):
         startup.write(tmp_path, tmp_path / "base", broken, has_tomllib=True)
-    assert not (tmp_path / startup.BRIDGE).exists()
+    assert not (tmp_path / layout.BRIDGE).exists()
 
 
 def test_interpreter_that_is_missing(tmp_path: Path) -> None:

@@ -1,0 +1,12 @@
+"""Where the parts of an overlay are, for whoever writes them and whoever looks whether they are there."""
+
+from __future__ import annotations
+
+import os
+
+BRIDGE = "~devpy.pth"
+GUARD = "_devpy_guard"
+LAUNCHER = os.path.join("lib", "devpy", "base-script")
+
+IN_SITE_PACKAGES = (BRIDGE, "sitecustomize.py", os.path.join(GUARD, "__init__.py"))
+"""What must be in site-packages for an overlay to work."""
