@@ -180,7 +180,13 @@ def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
             if not editable.name:
                 editables.remove_path_line(_site_packages(config), editable.path)
         there = _installed(config)
-        remaining = [editable for editable in remaining if editable in there]
+        left = [editable for editable in remaining if editable in there]
+        if len(left) == len(remaining):
+            paths = ", ".join(editable.path for editable in left)
+            raise PipError(
+                f"pip has not uninstalled {paths} from {config.venv}", "devpy clean, then: devpy update-editables"
+            )
+        remaining = left
     for editable in dict.fromkeys(unwanted):
         pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
 

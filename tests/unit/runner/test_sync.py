@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from devpy_pip_guard.config import load
+from devpy_runner import editables, sync
+from devpy_runner.pip import Pip, PipError
+
+
+def test_a_pip_that_uninstalls_nothing_is_not_asked_for_ever(tmp_path: Path) -> None:
+    """As where pip skips a package that it does not hold to be installed there, which it takes for a success."""
+    (tmp_path / "devpy.toml").write_text('[python]\nbase_conda_env = "any"\n', encoding="utf-8")
+    site_packages = tmp_path / ".venv" / "lib" / "python3.11" / "site-packages"
+    info = site_packages / "stranger-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: stranger\n", encoding="utf-8")
+    origin = {"url": f"file://{tmp_path}/stranger", "dir_info": {"editable": True}}
+    (info / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+    asked: list[Any] = []
+
+    def run(arguments: list[str], task: str) -> None:
+        asked.append((arguments, task))
+        assert len(asked) < 3
+
+    pip = cast("Pip", SimpleNamespace(run=run, progress=SimpleNamespace(note=print)))
+    with pytest.raises(PipError, match="stranger"):
+        sync._uninstall(editables.installed(str(site_packages)), load(str(tmp_path / "devpy.toml")), pip)
+    assert asked == [(["uninstall", "--yes", "stranger"], "uninstalling stranger")]
