@@ -171,7 +171,7 @@ def _install(plan: Plan, config: Config, base: str, pip: Pip) -> None:
 
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
     """Uninstall, by name and then again by name: of two that share one, pip takes a single one at a time."""
-    remaining = unwanted
+    remaining, before = unwanted, _installed(config)
     while remaining:
         names = sorted({editable.name for editable in remaining if editable.name})
         if names:
@@ -179,14 +179,13 @@ def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
         for editable in remaining:
             if not editable.name:
                 editables.remove_path_line(_site_packages(config), editable.path)
-        there = _installed(config)
-        left = [editable for editable in remaining if editable in there]
-        if len(left) == len(remaining):
-            paths = ", ".join(editable.path for editable in left)
-            raise PipError(
-                f"pip has not uninstalled {paths} from {config.venv}", "devpy clean, then: devpy update-editables"
-            )
-        remaining = left
+        after = _installed(config)
+        remaining = [editable for editable in remaining if editable in after]
+        if remaining and after == before:
+            paths = ", ".join(editable.path for editable in remaining)
+            mend = "devpy clean, then: devpy update-editables"
+            raise PipError(f"pip has not uninstalled {paths} from {config.venv}", mend)
+        before = after
     for editable in dict.fromkeys(unwanted):
         pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
 
