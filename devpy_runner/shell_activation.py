@@ -24,6 +24,7 @@ from .cli import parse
 from .execution import caller_environ
 from .messages import tell
 from .settle import settle
+from .start_record import parse_variables
 from .worktree import current_folder, find_root
 
 TYPE_CHECKING = False
@@ -117,10 +118,10 @@ def activated(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
     with TemporaryFile() as printed:  # what a script leaves running would keep a pipe open
         done = subprocess.run(command, env=start, cwd=root, stdin=subprocess.DEVNULL, stdout=printed, check=False)
         printed.seek(0)
-        entries = os.fsdecode(printed.read()).split("\0")
+        variables = parse_variables(printed.read())
     if done.returncode != 0:
         raise DevpyError(f"{known.base}: cannot be activated", "correct the script that is named above")
-    return dict(entry.partition("=")[::2] for entry in entries if entry)
+    return variables
 
 
 def code(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -179,8 +179,13 @@ def _printed(command: list[str], environ: Variables, cwd: str) -> Variables | No
         except (OSError, subprocess.TimeoutExpired):
             return None
         stream.seek(0)
-        entries = os.fsdecode(stream.read()).split("\0") if process.returncode == 0 else []
-    return dict(entry.partition("=")[::2] for entry in entries if entry) or None
+        printed = stream.read() if process.returncode == 0 else b""
+    return parse_variables(printed) or None
+
+
+def parse_variables(printed: bytes) -> Variables:
+    """Return the variables that `env -0` has printed."""
+    return dict(entry.partition("=")[::2] for entry in os.fsdecode(printed).split("\0") if entry)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

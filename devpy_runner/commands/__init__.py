@@ -7,8 +7,25 @@ if TYPE_CHECKING:
     from types import ModuleType, SimpleNamespace
     from typing import Any
 
+    from devpy_pip_guard.config import Config
+
     Options = dict[str, dict[str, Any]]
     """By their spellings, separated by spaces, what `ArgumentParser.add_argument` is told of each."""
+
+
+def current_worktree() -> tuple[str, Config]:
+    """Return the root of the worktree that devpy was started in, absolute, and what its devpy.toml says.
+
+    :raises DevpyError: if there is no worktree or no valid devpy.toml
+    """
+    import os
+
+    from devpy_pip_guard.config import FILE_NAME, load_repository
+
+    from ..worktree import current_folder, find_root
+
+    root = find_root(current_folder(), os.environ)
+    return root, load_repository(os.path.join(root, FILE_NAME))
 
 
 def parse(name: str, module: ModuleType, arguments: list[str]) -> SimpleNamespace:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 
 from ..overlay import ABSENT, examine, refuse_foreign, remove
-from ..worktree import current_folder, find_root
+from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ def execute(arguments: SimpleNamespace) -> int:
 
     :raises DevpyError: if devpy did not make it, or if it is shared and that was not said
     """
-    root = find_root(current_folder(), os.environ)
-    config = load_repository(os.path.join(root, FILE_NAME))
+    _, config = current_worktree()
     overlay = examine(config)
     if overlay.state == ABSENT:
         if os.path.isdir(config.venv):  # empty, or with what a crash at the very start has left

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 
 from .. import editables, start_record
 from ..overlay import CURRENT, Overlay, examine
-from ..worktree import current_folder, find_root
+from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ def execute(arguments: SimpleNamespace) -> int:
 
     :raises DevpyError: if there is no worktree or no valid devpy.toml
     """
-    root = find_root(current_folder(), os.environ)
-    config = load_repository(os.path.join(root, FILE_NAME))
+    root, config = current_worktree()
     facts = collect(config, root)
     if arguments.json:
         import json

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard.config import FILE_NAME, load_repository
-
 from ..sync import Wanted, bring_up_to_date
-from ..worktree import current_folder, find_root
+from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +24,7 @@ def execute(arguments: SimpleNamespace) -> int:
 
     :raises DevpyError: if that cannot be done; packages that were installed before are then as they were
     """
-    root = find_root(current_folder(), os.environ)
-    config = load_repository(os.path.join(root, FILE_NAME))
+    root, config = current_worktree()
     wanted = Wanted(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
     done = bring_up_to_date(config, root, os.environ, wanted)
     if not config.editables:
