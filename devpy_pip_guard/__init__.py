@@ -22,6 +22,12 @@ _MOST_BYTES = 4 << 20
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
 
+own_path: "list[str]" = []
+"""What `sys.path` held before the base came in; empty until `start` has run."""
+
+own_finders: "list[object]" = []
+"""What `sys.meta_path` held before the base came in."""
+
 
 def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
     """Arm the guard, supply the base's variables, then let in what the base holds; the bridge's `.pth` calls this.
@@ -50,6 +56,8 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
         if made and os.fsdecode(made) != here:
             _tell_if_moved(os.fsdecode(made), here)
         _put_editables_first()
+        if not own_path:  # pip, to learn of the base, calls this once more
+            own_path[:], own_finders[:] = sys.path, sys.meta_path
         site.addsitedir(folder, known_paths)
 
 
