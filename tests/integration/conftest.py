@@ -82,9 +82,9 @@ def conda_env(make_conda_env: MakeCondaEnv) -> CondaEnvironment:
     return make_conda_env("shared")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> dict[str, str]:
-    """A clean environment with a home of its own, in which the names of the test environments can be found."""
+    """A clean environment, with a home for the tests of a file, where the names of the test environments are found."""
     return {
         **clean_environ(tmp_path_factory.mktemp("home"), pip_cache),
         "CONDA_ENVS_DIRS": str(conda_root / "envs"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .commands import Devpy, clean_environ, run
+from .commands import Devpy, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 
@@ -93,13 +93,6 @@ def bash() -> Shell:
 def environment(make_conda_env: MakeCondaEnv) -> CondaEnvironment:
     """One with activation scripts and variables."""
     return make_conda_env("run", packages=["pip", "activation-scripts"])
-
-
-@pytest.fixture(scope="module")
-def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> Environ:
-    """One for the whole module, whose tests share worktrees."""
-    home = tmp_path_factory.mktemp("home")
-    return {**clean_environ(home, pip_cache), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
 
 
 @pytest.fixture(scope="module")

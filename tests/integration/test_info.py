@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .commands import Devpy, clean_environ
+from .commands import Devpy
 from .environments import CondaEnvironment
 from .projects import MakeRepository
 
@@ -28,13 +28,6 @@ packages = [".", "flit"]
 [env]
 SAMPLE_PATH = "{{root}}/data"
 """
-
-
-@pytest.fixture(scope="module")
-def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> Environ:
-    """One for the whole module, whose tests share a worktree."""
-    home = tmp_path_factory.mktemp("home")
-    return {**clean_environ(home, pip_cache), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Callable
 
 import pytest
 
-from .commands import Devpy, Result, clean_environ, run
+from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 
@@ -34,13 +34,6 @@ BY_A_SHELL = {"PWD", "OLDPWD", "SHLVL", "_"}
 def environment(make_conda_env: MakeCondaEnv) -> CondaEnvironment:
     """One with activation scripts and variables."""
     return make_conda_env("plain", packages=["pip", "activation-scripts"])
-
-
-@pytest.fixture(scope="module")
-def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> Environ:
-    """One for the whole module, whose tests share a worktree."""
-    home = tmp_path_factory.mktemp("home")
-    return {**clean_environ(home, pip_cache), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
 
 
 @pytest.fixture(scope="module")

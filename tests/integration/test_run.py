@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .commands import Devpy, clean_environ, run
+from .commands import Devpy, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 
@@ -35,13 +35,6 @@ DEVPY = [sys.executable, "-m", "devpy_runner"]
 def environment(make_conda_env: MakeCondaEnv) -> CondaEnvironment:
     """One with activation scripts and variables."""
     return make_conda_env("run", packages=["pip", "activation-scripts"])
-
-
-@pytest.fixture(scope="module")
-def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> Environ:
-    """One for the whole module, whose tests share a worktree."""
-    home = tmp_path_factory.mktemp("home")
-    return {**clean_environ(home, pip_cache), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple
 
 import pytest
 
-from .commands import Devpy, Result, clean_environ, run
+from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, copy_package, import_name
 
@@ -34,13 +34,6 @@ class Checkouts(NamedTuple):
     environment: CondaEnvironment
     main: Path
     feature: Path
-
-
-@pytest.fixture(scope="module")
-def devpy_environ(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path, conda_root: Path) -> Environ:
-    """One for the whole module, whose tests share their worktrees."""
-    home = tmp_path_factory.mktemp("home")
-    return {**clean_environ(home, pip_cache), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
 
 
 @pytest.fixture(scope="module")
