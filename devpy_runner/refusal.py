@@ -1,4 +1,4 @@
-"""Refusing, before it starts, a command that would install an editable behind devpy.toml's back.
+"""Refusing, before it starts, a command that would install an editable behind devpy.toml's back, or change the base.
 
 It spares the user a start of pip and speaks of the command as it was typed. The guard in the overlay is what holds:
 it sees what pip itself has understood.
@@ -44,17 +44,24 @@ _UV_OPTIONS_WITH_VALUE = frozenset(
 )
 _UV_LEAVES_ALONE = frozenset(["--help", "--isolated", "--no-project", "--no-sync", "--script", "-h"])
 _INSTALL_OPTIONS_WITH_VALUE = frozenset("cfirtC")
+_CONDA_PROGRAMS = frozenset(["conda", "mamba", "micromamba"])
+_CONDA_CHANGES = frozenset(["develop", "install", "remove", "uninstall", "update", "upgrade"])
+_CONDA_LEAVES_BASE_ALONE = ("-n", "--name", "-p", "--prefix", "-d", "--dry-run", "-h", "--help")
 
 
-def refuse_editable_install(command: list[str], config: str, folder: str) -> None:
-    """Refuse the spellings of an editable install, and what makes uv change the base.
+def refuse_install(command: list[str], config: str, base: str, folder: str) -> None:
+    """Refuse the spellings of an editable install, and what makes uv or conda change the base.
 
     :param command: what the user wants to run
     :param config: the devpy.toml to name in the message, absolute
+    :param base: the prefix of the conda environment, absolute
     :param folder: where the command would run, absolute
     :raises DevpyError: if it would install an editable package, or change the base
     """
     program = os.path.basename(command[0])
+    if program in _CONDA_PROGRAMS and _changes_active_environment(command[1:]):
+        changed = f"{program} {command[1]}: would change {base}, which other worktrees share"
+        raise DevpyError(changed, f"if all of them shall have it: {program} {command[1]} -p {base} …")
     if "--system" in command and (program == "uv" or command[1:3] == ["-m", "uv"]):
         raise DevpyError("uv --system: would change the base", "leave --system out")
     target = _editable_target(command)
@@ -63,6 +70,12 @@ def refuse_editable_install(command: list[str], config: str, folder: str) -> Non
     declared = _declaration(target or ".", os.path.dirname(config), folder)
     mend = f"add {declared} to packages under [editables] in {config}, then: devpy update-editables"
     raise DevpyError(f"{program}: editables are declared in devpy.toml, not installed by hand", mend)
+
+
+def _changes_active_environment(arguments: list[str]) -> bool:
+    """Tell for conda's commands that, unless an environment is named, change the active one: the base."""
+    changes = arguments[:1] and (arguments[0] in _CONDA_CHANGES or arguments[:2] == ["env", "update"])
+    return bool(changes) and not any(word.startswith(_CONDA_LEAVES_BASE_ALONE) for word in arguments)
 
 
 def _declaration(target: str, root: str, folder: str) -> str:

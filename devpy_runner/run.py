@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+_INSTALLERS = ("pip", "uv", "setup.py", "conda", "mamba")
+
 
 def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     """Replace this process with a command in the worktree's environment.
@@ -35,10 +37,10 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
         from .settle import settle
 
         known = settle(root, environ, folder, sync=sync)
-    if any("pip" in word or "uv" in word or "setup.py" in word for word in command):
-        from .refusal import refuse_editable_install
+    if any(name in word for word in command for name in _INSTALLERS):
+        from .refusal import refuse_install
 
-        refuse_editable_install(command, known.config, folder)
+        refuse_install(command, known.config, known.base, folder)
     env = environment.of(known.venv, known.base, known.settings, known.variables, folder, environ)
     execute(command, env.activation, first_on_path=env.bin, additions=env.variables, cwd=env.cwd)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner.refusal import refuse_editable_install
+from devpy_runner.refusal import refuse_install
 
 REFUSED = [
     "pip install -e .",
@@ -85,6 +85,15 @@ ALLOWED = [
     "python --version",
     "npm run develop",
     "uv",
+    "conda list",
+    "conda env list",
+    "conda create -n other python",
+    "conda install -n other numpy",
+    "conda install --prefix=/envs/other numpy",
+    "conda install -p /envs/base numpy",
+    "conda install --dry-run numpy",
+    "conda",
+    "echo conda install numpy",
     "echo pip install -e .",
     "sed -e s/a/b/",
 ]
@@ -93,14 +102,14 @@ ALLOWED = [
 @pytest.mark.parametrize("line", REFUSED)
 def test_editable_installs_are_refused(line: str) -> None:
     with pytest.raises(DevpyError) as caught:
-        refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
+        refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
     assert "[editables] in /repo/devpy.toml" in caught.value.mend
     assert "devpy update-editables" in caught.value.mend
 
 
 @pytest.mark.parametrize("line", ALLOWED)
 def test_other_commands_are_not(line: str) -> None:
-    refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
+    refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +124,7 @@ def test_other_commands_are_not(line: str) -> None:
 )
 def test_the_line_to_write_is_shown(line: str) -> None:
     with pytest.raises(DevpyError, match=r'add "\.\./library" to packages'):
-        refuse_editable_install(line.split(" "), "/repo/devpy.toml", "/repo")
+        refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +141,7 @@ def test_the_line_to_write_is_shown(line: str) -> None:
 )
 def test_the_line_to_write_fits_the_file(target: str, declared: str) -> None:
     with pytest.raises(DevpyError) as caught:
-        refuse_editable_install(["pip", "install", "-e", target], "/repo/devpy.toml", "/repo/sub")
+        refuse_install(["pip", "install", "-e", target], "/repo/devpy.toml", "/envs/base", "/repo/sub")
     assert f"add {declared} to packages" in caught.value.mend
     assert "secret" not in str(caught.value)
 
@@ -140,4 +149,21 @@ def test_the_line_to_write_fits_the_file(target: str, declared: str) -> None:
 @pytest.mark.parametrize("line", ["uv pip install --system six", "uv pip uninstall --system six"])
 def test_uv_is_kept_from_the_base(line: str) -> None:
     with pytest.raises(DevpyError, match="would change the base"):
-        refuse_editable_install(line.split(), "/repo/devpy.toml", "/repo")
+        refuse_install(line.split(), "/repo/devpy.toml", "/envs/base", "/repo")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conda install numpy",
+        "/opt/conda/bin/conda install -y numpy",
+        "mamba update --all",
+        "micromamba remove numpy",
+        "conda env update -f environment.yml",
+        "conda develop .",
+    ],
+)
+def test_conda_is_kept_from_the_base(line: str) -> None:
+    with pytest.raises(DevpyError, match="would change /envs/base") as caught:
+        refuse_install(line.split(), "/repo/devpy.toml", "/envs/base", "/repo")
+    assert "-p /envs/base" in caught.value.mend
