@@ -78,6 +78,8 @@ def _found(config: Config, root: str, base: str, environ: Mapping[str, str]) -> 
     """Return the answers together with the state of everything they were drawn from."""
     settings = condarc.read_settings(environ)
     named = [] if "/" in config.base else [os.path.join(folder, config.base) for folder in settings.envs_dirs]
+    # Of a package that is declared by its real path, the build files tell whether it is the same folder.
+    through_symlinks = [path for path, real in zip(config.declared, config.editables) if path != real]
     return RunRecord(
         root=root,
         config=config.file,
@@ -87,7 +89,7 @@ def _found(config: Config, root: str, base: str, environ: Mapping[str, str]) -> 
         settings=settings,
         callers={name: environ.get(name) for name in ("PYTHONPATH", *condarc.VARIABLES)},
         unchanged={path: state(path) for path in _files(config, base, environ)},
-        same={path: identity(path) for path in (config.venv, *config.declared, *named)},
+        same={path: identity(path) for path in (config.venv, *through_symlinks, *named)},
     )
 
 
