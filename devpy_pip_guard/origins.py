@@ -1,0 +1,333 @@
+"""From where the overlay's editables are imported: what the overlay alone would give, and what an import gives now.
+
+Build backends do not record uniformly under which names an editable is imported. So names are guessed generously, from
+what the installed files say and from the layouts that projects have, and each is confirmed by asking the overlay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from importlib.machinery import ModuleSpec, all_suffixes
+from importlib.util import find_spec
+from typing import Iterable, Iterator, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from .precedence import find_in_overlay
+
+_SOURCE_FOLDERS = ("src", "lib", "python")
+_BUILD_FILES = ("pyproject.toml", "setup.py")
+_BESIDE_THE_PACKAGE = {
+    "benchmark", "benchmarks", "bin", "build", "ci", "conftest", "dist", "doc", "docs", "example", "examples",
+    "fabfile", "notebooks", "noxfile", "requirements", "script", "scripts", "setup", "tasks", "test", "testing",
+    "tests", "tool", "tools", "versioneer",
+}  # fmt: skip
+"""What stands in the folder of a project, can be imported from there, and is no part of what it distributes."""
+
+_DEEPEST = 3
+"""How many parts the name of a package inside a namespace may have."""
+
+
+class Module(NamedTuple):
+    """A module or package that an editable provides."""
+
+    name: str
+    """Under which it is imported; dotted inside a namespace."""
+    expected: str
+    """The file, or the folder of a namespace, that the overlay alone would give; a real path."""
+    found: str
+    """What an import would give now, a real path; empty if nothing. A module that is loaded counts as it is."""
+
+
+class Package(NamedTuple):
+    """An editable of the overlay."""
+
+    name: str
+    """The distribution's, as its metadata spells it."""
+    path: str
+    """The folder it was installed from, a real path."""
+    modules: list[Module]
+    """Empty if nothing tells under which name it is imported."""
+
+
+class _Distribution(NamedTuple):
+    """What the overlay records of an editable."""
+
+    name: str
+    path: str
+    folders: list[str]
+    """What its own `.pth` files add to `sys.path`; real paths."""
+    files: list[str]
+    """What was installed into site-packages for it, relative to that."""
+    top_level: list[str]
+    """The names that setuptools has recorded."""
+
+
+def packages() -> list[Package]:
+    """Return the overlay's editables, in the order of their names; nothing is imported but what holds a namespace.
+
+    They are told by `direct_url.json` (PEP 610), and by the `.egg-link` of a `setup.py develop`.
+    """
+    distributions = sorted(_distributions(_site_packages()), key=lambda one: one.name.lower())
+    paths = [distribution.path for distribution in distributions]
+    found = []
+    for distribution in distributions:
+        inner = [path for path in paths if path != distribution.path and _is_in(path, distribution.path)]
+        modules = _Search(distribution, inner).modules()
+        found.append(Package(distribution.name, distribution.path, modules))
+    return found
+
+
+def elsewhere(packages: list[Package]) -> list[tuple[Package, Module]]:
+    """Return the modules that an import would take from another file than the overlay's, with their packages."""
+    pairs = ((package, module) for package in packages for module in package.modules)
+    return [(package, module) for package, module in pairs if not _is_same(module.expected, module.found)]
+
+
+def found_now(packages: list[Package]) -> list[Package]:
+    """Return the packages with what an import would give at this moment."""
+    return [
+        package._replace(modules=[module._replace(found=_found(module.name, module.expected)) for module in modules])
+        for package, modules in ((package, package.modules) for package in packages)
+    ]
+
+
+class _Search:
+    """Looks for the modules of a distribution.
+
+    :param inner: the folders of other editables inside its own folder, whose modules are theirs
+    """
+
+    def __init__(self, distribution: _Distribution, inner: list[str]) -> None:
+        self._distribution = distribution
+        self._inner = inner
+        project = distribution.path
+        folders = [os.path.join(project, name) for name in _SOURCE_FOLDERS]
+        folders += [folder for folder in distribution.folders if not _is_project(folder, project)]
+        self._source_folders = list(dict.fromkeys(map(os.path.realpath, folders)))
+
+    def modules(self) -> list[Module]:
+        """Return them in the order of their names."""
+        names = {*self._recorded_names(), *_importable(self._source_folders), *self._names_like_its_own()}
+        found = self._confirmed(names) or self._confirmed(self._names_of_packages())
+        return sorted(found, key=lambda module: module.name)
+
+    def _recorded_names(self) -> Iterator[str]:
+        yield from self._distribution.top_level
+        started = self._started_by_pth()
+        for file in self._distribution.files:
+            name = _module_name(file.split("/")[0])
+            if name not in started:
+                yield name
+
+    def _started_by_pth(self) -> set[str]:
+        """Return what the `import` lines of its `.pth` files name: the backend's own means, not the project's."""
+        return {
+            name
+            for line in _pth_lines(_site_packages(), self._distribution.files)
+            if line.startswith(("import ", "import\t"))
+            for name in re.findall(r"\w+", line)
+        }
+
+    def _names_like_its_own(self) -> Iterator[str]:
+        """Yield the names for which the project's folder, which holds more than its packages, has something."""
+        parts = re.split(r"[-_.]+", self._distribution.name)
+        wanted = {"_".join(parts).lower(), parts[0].lower()}
+        for name in _importable([self._distribution.path]):
+            is_namespace = _is_plain_folder(os.path.join(self._distribution.path, name))
+            if name.lower() in wanted and (is_namespace or name.lower() == "_".join(parts).lower()):
+                yield name
+
+    def _names_of_packages(self) -> list[str]:
+        project = self._distribution.path
+        return [name for name in _importable([project]) if os.path.isfile(os.path.join(project, name, "__init__.py"))]
+
+    def _confirmed(self, names: Iterable[str]) -> list[Module]:
+        own = re.sub(r"[-.]+", "_", self._distribution.name).lower()
+        likely = {name for name in names if name.isidentifier() and (name not in _BESIDE_THE_PACKAGE or name == own)}
+        return [module for name in likely for module in self._ask(name)]
+
+    def _ask(self, name: str) -> Iterator[Module]:
+        """Yield the module of this name, or what a namespace of this name holds, if the overlay has it from here."""
+        try:
+            spec = find_in_overlay(name)
+        except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
+            return
+        if spec is None:
+            return
+        if spec.has_location and spec.origin is not None:
+            if self._is_own(spec.origin):
+                yield Module(name, os.path.realpath(spec.origin), _found(name, spec.origin))
+        elif spec.submodule_search_locations is not None and name.count(".") + 1 < _DEEPEST:
+            yield from self._inside_namespace(name, spec.submodule_search_locations)
+
+    def _inside_namespace(self, name: str, locations: Iterable[str]) -> Iterator[Module]:
+        known = [self._distribution.path, *self._distribution.folders, *self._source_folders]
+        places = [*locations, *(os.path.join(folder, *name.split(".")) for folder in known)]
+        folders = [place for place in places if os.path.isdir(place) and self._is_own(place)]
+        inside = sorted(_importable(folders))
+        if not inside:
+            return
+        if not _is_namespace_now(name):
+            yield Module(name, os.path.realpath(folders[0]), _found(name, folders[0]))
+            return
+        __import__(name)  # the search for what it holds needs it
+        for child in inside:
+            yield from self._ask(f"{name}.{child}")
+
+    def _is_own(self, path: str) -> bool:
+        """Tell whether a file or folder is this distribution's."""
+        real = os.path.realpath(path)
+        if any(_is_in(real, folder) for folder in self._inner):
+            return False
+        if any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders)):
+            return True
+        return os.path.relpath(path, _site_packages()).replace(os.sep, "/") in self._distribution.files
+
+
+def _site_packages() -> str:
+    """Return the overlay's, in which this package lies."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _distributions(site_packages: str) -> Iterator[_Distribution]:
+    for name in sorted(os.listdir(site_packages)):
+        if name.endswith(".dist-info"):
+            yield from _from_direct_url(site_packages, name)
+        elif name.endswith(".egg-link"):
+            yield from _from_egg_link(site_packages, name)
+
+
+def _from_direct_url(site_packages: str, dist_info: str) -> Iterator[_Distribution]:
+    info = os.path.join(site_packages, dist_info)
+    try:
+        origin = json.loads("\n".join(_lines(os.path.join(info, "direct_url.json"))) or "{}")
+        is_editable = origin.get("dir_info", {}).get("editable") is True
+        url = urlsplit(origin.get("url", ""))
+    except (ValueError, AttributeError):
+        return  # some other tool's, and broken
+    name = _header(os.path.join(info, "METADATA"), "Name")
+    if is_editable and url.scheme == "file" and name:
+        files = [line.rsplit(",", 2)[0].strip('"') for line in _lines(os.path.join(info, "RECORD"))]
+        files = [file for file in files if file.split("/")[0] not in (dist_info, "..", "__pycache__")]
+        folders = [line for line in _pth_lines(site_packages, files) if not line.startswith(("import ", "import\t"))]
+        folders = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
+        path = os.path.realpath(unquote(url.path))
+        yield _Distribution(name, path, folders, files, _lines(os.path.join(info, "top_level.txt")))
+
+
+def _from_egg_link(site_packages: str, egg_link: str) -> Iterator[_Distribution]:
+    on_path, to_project = [*_lines(os.path.join(site_packages, egg_link)), "", ""][:2]
+    if not os.path.isabs(on_path):
+        return
+    stem = egg_link[: -len(".egg-link")]
+    info = os.path.join(on_path, re.sub(r"-", "_", stem) + ".egg-info")
+    name = _header(os.path.join(info, "PKG-INFO"), "Name") or stem
+    path = os.path.realpath(os.path.join(on_path, to_project))
+    yield _Distribution(name, path, [os.path.realpath(on_path)], [], _lines(os.path.join(info, "top_level.txt")))
+
+
+def _pth_lines(site_packages: str, files: list[str]) -> list[str]:
+    """Return the lines of the `.pth` files among those of a distribution, as `site` takes them."""
+    pth_files = [file for file in files if file.endswith(".pth") and "/" not in file]
+    lines = [line.rstrip() for file in pth_files for line in _lines(os.path.join(site_packages, file))]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _lines(path: str) -> list[str]:
+    """Return the lines of a file, which are none if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read().splitlines()
+    except OSError:
+        return []
+
+
+def _header(path: str, key: str) -> str:
+    """Return a value from the headers of a metadata file; empty if there is none."""
+    for line in _lines(path):
+        name, _, value = line.partition(":")
+        if name.strip().lower() == key.lower():
+            return value.strip()
+        if not line:
+            break
+    return ""
+
+
+def _importable(folders: Iterable[str]) -> set[str]:
+    """Return the names of modules, packages and what may be namespaces in these folders; not all need be there."""
+    entries = (entry for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder))
+    names = {_module_name(entry) for entry in entries}
+    return {name for name in names if name.isidentifier() and name not in ("__init__", "__main__", "__pycache__")}
+
+
+def _module_name(entry: str) -> str:
+    """Return the name under which a file or folder is imported from the folder it lies in."""
+    suffix = next((suffix for suffix in _SUFFIXES if entry.endswith(suffix)), "")
+    return entry[: len(entry) - len(suffix)]
+
+
+_SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
+
+
+def _is_project(folder: str, project: str) -> bool:
+    """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
+    return _is_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
+
+
+def _is_plain_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py"))
+
+
+def _is_in(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies in it; both are real paths."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _found(name: str, expected: str) -> str:
+    """Return the file that an import gives, or would give; for a namespace the folder in it that is expected."""
+    file, folders = _loaded(name) if name in sys.modules else _located(_find_now(name))
+    if file is not None:
+        return os.path.realpath(file)
+    reals = [os.path.realpath(folder) for folder in folders]
+    for candidate in (os.path.realpath(expected), os.path.dirname(os.path.realpath(expected))):
+        if candidate in reals:
+            return os.path.realpath(expected)
+    return reals[0] if reals else ""
+
+
+def _loaded(name: str) -> tuple[str | None, list[str]]:
+    module = sys.modules[name]
+    file = getattr(module, "__file__", None)
+    return (file if isinstance(file, str) else None), list(getattr(module, "__path__", ()))
+
+
+def _located(spec: ModuleSpec | None) -> tuple[str | None, list[str]]:
+    if spec is None:
+        return None, []
+    return (spec.origin if spec.has_location else None), list(spec.submodule_search_locations or ())
+
+
+def _find_now(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)
+    except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
+        return None
+
+
+def _is_namespace_now(name: str) -> bool:
+    """Tell whether an import would give a namespace package, so that importing it runs nobody's code."""
+    file, folders = _loaded(name) if name in sys.modules else _located(_find_now(name))
+    return file is None and bool(folders)
+
+
+def _is_same(expected: str, found: str) -> bool:
+    """Compare as the file system does, on which case may not matter."""
+    if expected == found:
+        return True
+    try:
+        return os.path.samefile(expected, found)
+    except OSError:  # one of the two is not there
+        return False

@@ -1,0 +1,249 @@
+"""Which modules each editable provides, and where from: asked in an interpreter of its own, as in an overlay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import devpy_pip_guard
+
+ASK = """\
+import json, site, sys
+site.addsitedir(sys.argv[1])
+sys.path[:0] = sys.argv[2:]
+from _devpy_guard import origins
+loaded = set(sys.modules)
+packages = origins.packages()
+print(json.dumps({
+    "packages": packages,
+    "elsewhere": [module.name for _, module in origins.elsewhere(packages)],
+    "loaded": sorted(set(sys.modules) - loaded),
+}))
+"""
+
+
+class Answer(NamedTuple):
+    packages: dict[str, tuple[str, dict[str, tuple[str, str]]]]
+    """Path, and for each module what is expected and what is found."""
+    elsewhere: list[str]
+    loaded: list[str]
+
+    @property
+    def modules(self) -> dict[str, list[str]]:
+        return {name: list(modules) for name, (_, modules) in self.packages.items()}
+
+
+class Overlay:
+    """A site-packages folder with the guard in it, and one of a base."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site_packages, self.base = folder / "overlay", folder / "base"
+        guard = self.site_packages / "_devpy_guard"
+        guard.mkdir(parents=True)
+        self.base.mkdir()
+        for source in Path(devpy_pip_guard.__file__).parent.glob("*.py"):
+            shutil.copy(source, guard)
+        bridge = f"import _devpy_guard; _devpy_guard.start({str(self.base).encode()!r}, known_paths)\n"
+        write(self.site_packages, {"~devpy.pth": bridge})
+
+    def install(
+        self, name: str, project: Path, pth: str = "", files: Mapping[str, str] | None = None, top_level: str = ""
+    ) -> None:
+        """Install an editable as a wheel with these files in it would be."""
+        info = f"{name}-1.0.dist-info"
+        installed = {**(files or {}), f"__editable__.{name}.pth": pth} if pth else dict(files or {})
+        record = "".join(f"{path},sha256=x,1\n" for path in [*installed, f"{info}/RECORD", "../../../bin/script"])
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\nName: none\n"
+        origin = json.dumps({"url": project.as_uri(), "dir_info": {"editable": True}})
+        installed.update({f"{info}/METADATA": metadata, f"{info}/direct_url.json": origin, f"{info}/RECORD": record})
+        if top_level:
+            installed[f"{info}/top_level.txt"] = top_level
+        write(self.site_packages, installed)
+
+    def ask(self, *paths: Path, program: str = ASK) -> Answer:
+        """Ask with these paths ahead of all others, as PYTHONPATH puts them."""
+        command = [sys.executable, "-I", "-S", "-c", program, str(self.site_packages), *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        answer = json.loads(done.stdout)
+        packages = {
+            name: (path, {module: (expected, found) for module, expected, found in modules})
+            for name, path, modules in answer["packages"]
+        }
+        return Answer(packages, answer["elsewhere"], answer["loaded"])
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def empty_files(folder: Path, *names: str) -> Path:
+    return write(folder, dict.fromkeys(names, "raise SystemExit('imported')\n"))
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Overlay:
+    return Overlay(tmp_path)
+
+
+def test_nothing_is_installed(overlay: Overlay) -> None:
+    assert overlay.ask().packages == {}
+
+
+def test_source_layout(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "pröject one", "src/alpha/__init__.py", "src/beta.py", "src/alpha.egg-info/x")
+    overlay.install("Alpha-Dist", project, pth=f"{project}/src\n")
+    answer = overlay.ask()
+    source = str(project / "src" / "beta.py")
+    package = str(project / "src" / "alpha" / "__init__.py")
+    assert answer.packages == {"Alpha-Dist": (str(project), {"alpha": (package, package), "beta": (source, source)})}
+    assert (answer.elsewhere, answer.loaded) == ([], [])
+
+
+BESIDE = ("tests/__init__.py", "docs/conf.py", "examples/__init__.py", "setup.py", "conftest.py", "noxfile.py", "x.py")
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["my_dist/__init__.py", "other/__init__.py"], ["my_dist"]),
+        (["My_Dist.py"], ["My_Dist"]),
+        (["other/__init__.py", "data/table.py"], ["other"]),
+        (["my/dist/__init__.py"], ["my.dist"]),
+    ],
+    ids=["named like the distribution", "module", "named otherwise", "namespace"],
+)
+def test_flat_layout_holds_more_than_the_package(
+    overlay: Overlay, tmp_path: Path, files: list[str], names: list[str]
+) -> None:
+    project = empty_files(tmp_path / "project", "pyproject.toml", *files, *BESIDE)
+    overlay.install("My.Dist", project, pth=f"{project}\n")
+    assert overlay.ask().modules == {"My.Dist": names}
+
+
+def test_names_that_setuptools_recorded(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "one/__init__.py", "two/__init__.py", "tests/__init__.py")
+    overlay.install("dist", project, pth=f"{project}\n", top_level="one\ntests\nabsent\n")
+    assert overlay.ask().modules == {"dist": ["one"]}
+
+
+FINDER = """\
+import sys
+from importlib.util import spec_from_file_location
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "renamed":
+            return spec_from_file_location(name, {file!r}, submodule_search_locations=[])
+sys.meta_path.append(Finder)
+"""
+
+
+def test_finder_of_a_backend(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "code/__init__.py")
+    file = str(project / "code" / "__init__.py")
+    finder = {"_finder_of_dist.py": FINDER.format(file=file)}
+    overlay.install("dist", project, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
+    assert overlay.ask().packages == {"dist": (str(project), {"renamed": (file, file)})}
+
+
+def test_module_that_was_installed_into_site_packages(overlay: Overlay, tmp_path: Path) -> None:
+    overlay.install("dist", tmp_path, files={"compiled.py": "", "dist_data/table.txt": ""})
+    file = str(overlay.site_packages / "compiled.py")
+    assert overlay.ask().packages == {"dist": (str(tmp_path), {"compiled": (file, file)})}
+
+
+def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
+    """It compiles the package when that is imported, and cannot."""
+    text = FINDER.format(file="").replace("        if name ==", "        open('/nowhere/ninja')\n        if name ==")
+    finder = {"_finder_of_dist.py": text}
+    overlay.install("dist", tmp_path, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
+    assert overlay.ask().modules == {"dist": []}
+
+
+def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
+    one = empty_files(tmp_path / "one", "src/company/one/__init__.py", "src/company/deep/inner/__init__.py")
+    two = empty_files(tmp_path / "two", "src/company/two.py", "src/a/b/c/d/__init__.py")
+    empty_files(overlay.base, "company/base.py")
+    overlay.install("one", one, pth=f"{one}/src\n")
+    overlay.install("two", two, pth=f"{two}/src\n")
+    answer = overlay.ask()
+    assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["company.two"]}
+    assert answer.elsewhere == []
+    assert set(answer.loaded) <= {"a", "a.b", "company", "company.deep"}
+
+
+def test_namespace_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/company/one/__init__.py")
+    other = empty_files(tmp_path / "other", "company/__init__.py")
+    overlay.install("one", project, pth=f"{project}/src\n")
+    answer = overlay.ask(other)
+    expected, found = str(project / "src" / "company"), str(other / "company" / "__init__.py")
+    assert answer.packages == {"one": (str(project), {"company": (expected, found)})}
+    assert (answer.elsewhere, answer.loaded) == (["company"], [])
+
+
+def test_path_that_leads_elsewhere(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
+    other = empty_files(tmp_path / "other", "alpha/__init__.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    answer = overlay.ask(other)
+    expected, found = str(project / "src" / "alpha" / "__init__.py"), str(other / "alpha" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"alpha": (expected, found)})}
+    assert answer.elsewhere == ["alpha"]
+
+
+def test_path_that_leads_to_the_same_file(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
+    (tmp_path / "link").symlink_to(project)
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    assert overlay.ask(tmp_path / "link" / "src").elsewhere == []
+
+
+def test_loaded_module_counts_as_it_is(overlay: Overlay, tmp_path: Path) -> None:
+    project = write(tmp_path / "project", {"src/alpha.py": ""})
+    other = write(tmp_path / "other", {"alpha.py": ""})
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    program = "import sys; sys.path.insert(0, sys.argv[2]); import alpha; del sys.argv[2], sys.path[0]\n" + ASK
+    answer = overlay.ask(other, program=program)
+    assert answer.packages["alpha"][1]["alpha"] == (str(project / "src" / "alpha.py"), str(other / "alpha.py"))
+    assert answer.elsewhere == ["alpha"]
+
+
+def test_module_that_is_hidden_altogether(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    program = "import sys; sys.modules['alpha'] = None\n" + ASK
+    answer = overlay.ask(program=program)
+    assert answer.packages["alpha"][1]["alpha"] == (str(project / "src" / "alpha.py"), "")
+    assert answer.elsewhere == ["alpha"]
+
+
+def test_editable_inside_the_folder_of_another(overlay: Overlay, tmp_path: Path) -> None:
+    outer = empty_files(tmp_path / "outer", "outer/__init__.py", "lib/inner/inner/__init__.py", "lib/pyproject.toml")
+    overlay.install("outer", outer, pth=f"{outer}\n")
+    overlay.install("inner", outer / "lib" / "inner", pth=f"{outer}/lib/inner\n")
+    assert overlay.ask().modules == {"inner": ["inner"], "outer": ["outer"]}
+
+
+def test_egg_link(overlay: Overlay, tmp_path: Path) -> None:
+    project = write(tmp_path / "project", {"src/my_dist.egg-info/PKG-INFO": "Name: My_Dist\n", "src/alpha.py": ""})
+    write(overlay.site_packages, {"my-dist.egg-link": f"{project}/src\n../", "easy-install.pth": f"{project}/src\n"})
+    file = str(project / "src" / "alpha.py")
+    assert overlay.ask().packages == {"My_Dist": (str(project), {"alpha": (file, file)})}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"dir_info": 1}', '{"dir_info": {"editable": true}, "url": 1}'])
+def test_broken_metadata_is_no_editable(overlay: Overlay, tmp_path: Path, text: str) -> None:
+    overlay.install("dist", tmp_path)
+    write(overlay.site_packages, {"dist-1.0.dist-info/direct_url.json": text})
+    assert overlay.ask().packages == {}
