@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from importlib.machinery import ModuleSpec, all_suffixes
-from importlib.util import find_spec
 from typing import Iterable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -182,9 +181,10 @@ class _Search:
         real = os.path.realpath(path)
         if any(_is_in(real, folder) for folder in self._inner):
             return False
-        if any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders)):
-            return True
-        return os.path.relpath(path, _site_packages()).replace(os.sep, "/") in self._distribution.files
+        site_packages = os.path.realpath(_site_packages())  # it may well lie in the folder of the project
+        if _is_in(real, site_packages):
+            return os.path.relpath(real, site_packages) in self._distribution.files
+        return any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders))
 
 
 def _site_packages() -> str:
@@ -288,39 +288,46 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _found(name: str, expected: str) -> str:
     """Return the file that an import gives, or would give; for a namespace the folder in it that is expected."""
-    file, folders = _loaded(name) if name in sys.modules else _located(_find_now(name))
+    file, folders = _origin_now(name)
     if file is not None:
         return os.path.realpath(file)
     reals = [os.path.realpath(folder) for folder in folders]
-    for candidate in (os.path.realpath(expected), os.path.dirname(os.path.realpath(expected))):
-        if candidate in reals:
-            return os.path.realpath(expected)
-    return reals[0] if reals else ""
+    real = os.path.realpath(expected)
+    return real if real in reals or os.path.dirname(real) in reals else next(iter(reals), "")
 
 
-def _loaded(name: str) -> tuple[str | None, list[str]]:
-    module = sys.modules[name]
-    file = getattr(module, "__file__", None)
-    return (file if isinstance(file, str) else None), list(getattr(module, "__path__", ()))
+def _is_namespace_now(name: str) -> bool:
+    """Tell whether an import would give a namespace package, so that importing it runs nobody's code."""
+    file, folders = _origin_now(name)
+    return file is None and bool(folders)
 
 
-def _located(spec: ModuleSpec | None) -> tuple[str | None, list[str]]:
+def _origin_now(name: str) -> tuple[str | None, list[str]]:
+    """Return the file of a module, None if it has none, and the folders of a package, loaded or not."""
+    module = sys.modules.get(name)
+    file, folders = getattr(module, "__file__", None), getattr(module, "__path__", None)
+    if isinstance(file, str) or folders:
+        return (file if isinstance(file, str) else None), list(folders or ())
+    # What is loaded may be an object that has put itself in the place of the module.
+    spec = None if name in sys.modules and module is None else _find_now(name)
     if spec is None:
         return None, []
     return (spec.origin if spec.has_location else None), list(spec.submodule_search_locations or ())
 
 
 def _find_now(name: str) -> ModuleSpec | None:
-    try:
-        return find_spec(name)
-    except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
-        return None
-
-
-def _is_namespace_now(name: str) -> bool:
-    """Tell whether an import would give a namespace package, so that importing it runs nobody's code."""
-    file, folders = _loaded(name) if name in sys.modules else _located(_find_now(name))
-    return file is None and bool(folders)
+    """Search as an import would; the parent of a dotted name has been imported."""
+    parent = name.rpartition(".")[0]
+    path = getattr(sys.modules.get(parent), "__path__", []) if parent else None
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]  # Python 3.8 took others, too
+    for finder in finders:
+        try:
+            spec = finder.find_spec(name, path)
+        except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
+            return None
+        if spec is not None:
+            return spec
+    return None
 
 
 def _is_same(expected: str, found: str) -> bool:

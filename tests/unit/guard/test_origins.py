@@ -228,6 +228,27 @@ def test_module_that_is_hidden_altogether(overlay: Overlay, tmp_path: Path) -> N
     assert answer.elsewhere == ["alpha"]
 
 
+def test_object_in_the_place_of_a_module(overlay: Overlay, tmp_path: Path) -> None:
+    """As a module may put it there itself, or a test that replaces the module."""
+    project = empty_files(tmp_path / "project", "src/alpha.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    assert overlay.ask(program="import sys; sys.modules['alpha'] = object()\n" + ASK).elsewhere == []
+
+
+def test_finder_from_before_find_spec(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    answer = overlay.ask(program=ASK.replace("loaded =", "sys.meta_path.insert(0, object()); loaded ="))
+    assert answer.modules == {"alpha": ["alpha"]}
+
+
+def test_overlay_inside_the_project(overlay: Overlay, tmp_path: Path) -> None:
+    """What somebody has put into site-packages does not become the project's by lying in its folder."""
+    empty_files(tmp_path, "alpha.py", "overlay/alpha.py")
+    overlay.install("alpha", tmp_path, pth=f"{tmp_path}\n")
+    assert overlay.ask().modules == {"alpha": []}
+
+
 def test_editable_inside_the_folder_of_another(overlay: Overlay, tmp_path: Path) -> None:
     outer = empty_files(tmp_path / "outer", "outer/__init__.py", "lib/inner/inner/__init__.py", "lib/pyproject.toml")
     overlay.install("outer", outer, pth=f"{outer}\n")
