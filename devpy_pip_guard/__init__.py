@@ -3,8 +3,8 @@
 There it is called `_devpy_guard`, and every start of the overlay's Python runs this module, even one that never sees
 pip. So it stays small and imports only what is loaded already; `from __future__` would load a module, too.
 
-The module itself is what stands in `sys.meta_path`: `find_spec` is all that is asked of an entry, and a class would
-cost more than the rest of the guard together.
+The module itself is what stands in `sys.meta_path`: `find_spec` is all that is asked of an entry, and by
+importlib.metadata `find_distributions`. A class would cost more than the rest of the guard together.
 """
 
 import sys
@@ -179,3 +179,18 @@ def find_spec(name: str, path: object = None, target: object = None) -> None:  #
         mend = "rebuild the overlay: `devpy clean`, then `devpy update-editables`"
         raise ImportError(f"devpy: the guard in {__path__[0]} failed ({error!r}); {mend}") from error
     sys.meta_path.remove(sys.modules[__name__])
+
+
+def find_distributions(context: object) -> object:
+    """Offer the pytest plugin to pytest alone; importlib.metadata asks this of what stands in `sys.meta_path`.
+
+    Not to whoever searches a path, such as pip and setuptools, nor to the backport `importlib_metadata`. What is
+    returned is an iterator: Python 3.8 takes nothing else.
+    """
+    asked = vars(context)
+    if "_pytest" not in sys.modules or "path" in asked or asked.get("name") not in (None, "devpy-overlay"):
+        return
+    if type(context).__module__ == "importlib.metadata":
+        from .pytest_entry_point import OverlayDistribution
+
+        yield OverlayDistribution()

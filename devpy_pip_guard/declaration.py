@@ -62,7 +62,7 @@ def config_file(pyvenv_cfg: str) -> str:
 def _governing_config(requested: str) -> Config:
     """Read what is declared at this moment."""
     try:
-        path = config_file(_pyvenv_cfg())
+        path = config_file(pyvenv_cfg())
         if not os.path.exists(path):
             raise DevpyError(f"missing {path}", f"put it back, then {_UPDATE}")
         return load(path)
@@ -70,7 +70,7 @@ def _governing_config(requested: str) -> Config:
         raise DevpyError(f"cannot tell whether {requested} is declared: {error.problem}", error.mend) from error
 
 
-def _pyvenv_cfg() -> str:
+def pyvenv_cfg() -> str:
     """Return where it is, seen from lib/python3.X/site-packages/_devpy_guard: `sys.prefix` can be changed."""
     overlay = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4))
     return os.path.join(overlay, "pyvenv.cfg")

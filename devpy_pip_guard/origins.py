@@ -69,7 +69,7 @@ def packages() -> list[Package]:
 
     They are told by `direct_url.json` (PEP 610), and by the `.egg-link` of a `setup.py develop`.
     """
-    distributions = sorted(_distributions(_site_packages()), key=lambda one: one.name.lower())
+    distributions = sorted(_distributions(overlay_site_packages()), key=lambda one: one.name.lower())
     paths = [distribution.path for distribution in distributions]
     found = []
     for distribution in distributions:
@@ -82,7 +82,7 @@ def packages() -> list[Package]:
 def elsewhere(packages: list[Package]) -> list[tuple[Package, Module]]:
     """Return the modules that an import would take from another file than the overlay's, with their packages."""
     pairs = ((package, module) for package in packages for module in package.modules)
-    return [(package, module) for package, module in pairs if not _is_same(module.expected, module.found)]
+    return [(package, module) for package, module in pairs if not is_same(module.expected, module.found)]
 
 
 def found_now(packages: list[Package]) -> list[Package]:
@@ -125,7 +125,7 @@ class _Search:
         """Return what the `import` lines of its `.pth` files name: the backend's own means, not the project's."""
         return {
             name
-            for line in _pth_lines(_site_packages(), self._distribution.files)
+            for line in _pth_lines(overlay_site_packages(), self._distribution.files)
             if line.startswith(("import ", "import\t"))
             for name in re.findall(r"\w+", line)
         }
@@ -181,13 +181,13 @@ class _Search:
         real = os.path.realpath(path)
         if any(_is_in(real, folder) for folder in self._inner):
             return False
-        site_packages = os.path.realpath(_site_packages())  # it may well lie in the folder of the project
+        site_packages = os.path.realpath(overlay_site_packages())  # it may well lie in the folder of the project
         if _is_in(real, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
         return any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders))
 
 
-def _site_packages() -> str:
+def overlay_site_packages() -> str:
     """Return the overlay's, in which this package lies."""
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -330,11 +330,9 @@ def _find_now(name: str) -> ModuleSpec | None:
     return None
 
 
-def _is_same(expected: str, found: str) -> bool:
-    """Compare as the file system does, on which case may not matter."""
-    if expected == found:
-        return True
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two paths are of one file or folder, as the file system does, on which case may not matter."""
     try:
-        return os.path.samefile(expected, found)
+        return one == other or os.path.samefile(one, other)
     except OSError:  # one of the two is not there
         return False

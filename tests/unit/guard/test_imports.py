@@ -17,6 +17,7 @@ AT_EVERY_START = ("__init__.py", "sitecustomize.py")
 BESIDE_THE_STANDARD_LIBRARY = {
     "config.py": {"tomli"},  # outside an overlay, on a Python that has no tomllib
     "hook.py": {"pip"},
+    "pytest_plugin.py": {"pytest"},
     "sitecustomize.py": {"_devpy_guard"},
 }
 # Modules that Python 3.8 lacks or that a later one has dropped, by the file that asks for them with care.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-import devpy_pip_guard
+from .overlay import Overlay, empty_files, write_files
 
 ASK = """\
 import json, site, sys
@@ -40,55 +38,17 @@ class Answer(NamedTuple):
         return {name: list(modules) for name, (_, modules) in self.packages.items()}
 
 
-class Overlay:
-    """A site-packages folder with the guard in it, and one of a base."""
-
-    def __init__(self, folder: Path) -> None:
-        self.site_packages, self.base = folder / "overlay", folder / "base"
-        guard = self.site_packages / "_devpy_guard"
-        guard.mkdir(parents=True)
-        self.base.mkdir()
-        for source in Path(devpy_pip_guard.__file__).parent.glob("*.py"):
-            shutil.copy(source, guard)
-        bridge = f"import _devpy_guard; _devpy_guard.start({str(self.base).encode()!r}, known_paths)\n"
-        write(self.site_packages, {"~devpy.pth": bridge})
-
-    def install(
-        self, name: str, project: Path, pth: str = "", files: Mapping[str, str] | None = None, top_level: str = ""
-    ) -> None:
-        """Install an editable as a wheel with these files in it would be."""
-        info = f"{name}-1.0.dist-info"
-        installed = {**(files or {}), f"__editable__.{name}.pth": pth} if pth else dict(files or {})
-        record = "".join(f"{path},sha256=x,1\n" for path in [*installed, f"{info}/RECORD", "../../../bin/script"])
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\nName: none\n"
-        origin = json.dumps({"url": project.as_uri(), "dir_info": {"editable": True}})
-        installed.update({f"{info}/METADATA": metadata, f"{info}/direct_url.json": origin, f"{info}/RECORD": record})
-        if top_level:
-            installed[f"{info}/top_level.txt"] = top_level
-        write(self.site_packages, installed)
-
-    def ask(self, *paths: Path, program: str = ASK) -> Answer:
-        """Ask with these paths ahead of all others, as PYTHONPATH puts them."""
-        command = [sys.executable, "-I", "-S", "-c", program, str(self.site_packages), *map(str, paths)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-        answer = json.loads(done.stdout)
-        packages = {
-            name: (path, {module: (expected, found) for module, expected, found in modules})
-            for name, path, modules in answer["packages"]
-        }
-        return Answer(packages, answer["elsewhere"], answer["loaded"])
-
-
-def write(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
-
-
-def empty_files(folder: Path, *names: str) -> Path:
-    return write(folder, dict.fromkeys(names, "raise SystemExit('imported')\n"))
+def ask(overlay: Overlay, *paths: Path, program: str = ASK) -> Answer:
+    """Ask with these paths ahead of all others, as PYTHONPATH puts them."""
+    command = [sys.executable, "-I", "-S", "-c", program, str(overlay.site_packages), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    answer = json.loads(done.stdout)
+    packages = {
+        name: (path, {module: (expected, found) for module, expected, found in modules})
+        for name, path, modules in answer["packages"]
+    }
+    return Answer(packages, answer["elsewhere"], answer["loaded"])
 
 
 @pytest.fixture
@@ -97,13 +57,13 @@ def overlay(tmp_path: Path) -> Overlay:
 
 
 def test_nothing_is_installed(overlay: Overlay) -> None:
-    assert overlay.ask().packages == {}
+    assert ask(overlay).packages == {}
 
 
 def test_source_layout(overlay: Overlay, tmp_path: Path) -> None:
     project = empty_files(tmp_path / "pröject one", "src/alpha/__init__.py", "src/beta.py", "src/alpha.egg-info/x")
     overlay.install("Alpha-Dist", project, pth=f"{project}/src\n")
-    answer = overlay.ask()
+    answer = ask(overlay)
     source = str(project / "src" / "beta.py")
     package = str(project / "src" / "alpha" / "__init__.py")
     assert answer.packages == {"Alpha-Dist": (str(project), {"alpha": (package, package), "beta": (source, source)})}
@@ -128,13 +88,13 @@ def test_flat_layout_holds_more_than_the_package(
 ) -> None:
     project = empty_files(tmp_path / "project", "pyproject.toml", *files, *BESIDE)
     overlay.install("My.Dist", project, pth=f"{project}\n")
-    assert overlay.ask().modules == {"My.Dist": names}
+    assert ask(overlay).modules == {"My.Dist": names}
 
 
 def test_names_that_setuptools_recorded(overlay: Overlay, tmp_path: Path) -> None:
     project = empty_files(tmp_path / "project", "one/__init__.py", "two/__init__.py", "tests/__init__.py")
     overlay.install("dist", project, pth=f"{project}\n", top_level="one\ntests\nabsent\n")
-    assert overlay.ask().modules == {"dist": ["one"]}
+    assert ask(overlay).modules == {"dist": ["one"]}
 
 
 FINDER = """\
@@ -153,13 +113,13 @@ def test_finder_of_a_backend(overlay: Overlay, tmp_path: Path) -> None:
     file = str(project / "code" / "__init__.py")
     finder = {"_finder_of_dist.py": FINDER.format(file=file)}
     overlay.install("dist", project, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
-    assert overlay.ask().packages == {"dist": (str(project), {"renamed": (file, file)})}
+    assert ask(overlay).packages == {"dist": (str(project), {"renamed": (file, file)})}
 
 
 def test_module_that_was_installed_into_site_packages(overlay: Overlay, tmp_path: Path) -> None:
     overlay.install("dist", tmp_path, files={"compiled.py": "", "dist_data/table.txt": ""})
     file = str(overlay.site_packages / "compiled.py")
-    assert overlay.ask().packages == {"dist": (str(tmp_path), {"compiled": (file, file)})}
+    assert ask(overlay).packages == {"dist": (str(tmp_path), {"compiled": (file, file)})}
 
 
 def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
@@ -167,7 +127,7 @@ def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
     text = FINDER.format(file="").replace("        if name ==", "        open('/nowhere/ninja')\n        if name ==")
     finder = {"_finder_of_dist.py": text}
     overlay.install("dist", tmp_path, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
-    assert overlay.ask().modules == {"dist": []}
+    assert ask(overlay).modules == {"dist": []}
 
 
 def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
@@ -176,7 +136,7 @@ def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
     empty_files(overlay.base, "company/base.py")
     overlay.install("one", one, pth=f"{one}/src\n")
     overlay.install("two", two, pth=f"{two}/src\n")
-    answer = overlay.ask()
+    answer = ask(overlay)
     assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["company.two"]}
     assert answer.elsewhere == []
     assert set(answer.loaded) <= {"a", "a.b", "company", "company.deep"}
@@ -186,7 +146,7 @@ def test_namespace_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None
     project = empty_files(tmp_path / "project", "src/company/one/__init__.py")
     other = empty_files(tmp_path / "other", "company/__init__.py")
     overlay.install("one", project, pth=f"{project}/src\n")
-    answer = overlay.ask(other)
+    answer = ask(overlay, other)
     expected, found = str(project / "src" / "company"), str(other / "company" / "__init__.py")
     assert answer.packages == {"one": (str(project), {"company": (expected, found)})}
     assert (answer.elsewhere, answer.loaded) == (["company"], [])
@@ -196,7 +156,7 @@ def test_path_that_leads_elsewhere(overlay: Overlay, tmp_path: Path) -> None:
     project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
     other = empty_files(tmp_path / "other", "alpha/__init__.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
-    answer = overlay.ask(other)
+    answer = ask(overlay, other)
     expected, found = str(project / "src" / "alpha" / "__init__.py"), str(other / "alpha" / "__init__.py")
     assert answer.packages == {"alpha": (str(project), {"alpha": (expected, found)})}
     assert answer.elsewhere == ["alpha"]
@@ -206,15 +166,15 @@ def test_path_that_leads_to_the_same_file(overlay: Overlay, tmp_path: Path) -> N
     project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
     (tmp_path / "link").symlink_to(project)
     overlay.install("alpha", project, pth=f"{project}/src\n")
-    assert overlay.ask(tmp_path / "link" / "src").elsewhere == []
+    assert ask(overlay, tmp_path / "link" / "src").elsewhere == []
 
 
 def test_loaded_module_counts_as_it_is(overlay: Overlay, tmp_path: Path) -> None:
-    project = write(tmp_path / "project", {"src/alpha.py": ""})
-    other = write(tmp_path / "other", {"alpha.py": ""})
+    project = write_files(tmp_path / "project", {"src/alpha.py": ""})
+    other = write_files(tmp_path / "other", {"alpha.py": ""})
     overlay.install("alpha", project, pth=f"{project}/src\n")
     program = "import sys; sys.path.insert(0, sys.argv[2]); import alpha; del sys.argv[2], sys.path[0]\n" + ASK
-    answer = overlay.ask(other, program=program)
+    answer = ask(overlay, other, program=program)
     assert answer.packages["alpha"][1]["alpha"] == (str(project / "src" / "alpha.py"), str(other / "alpha.py"))
     assert answer.elsewhere == ["alpha"]
 
@@ -223,7 +183,7 @@ def test_module_that_is_hidden_altogether(overlay: Overlay, tmp_path: Path) -> N
     project = empty_files(tmp_path / "project", "src/alpha.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
     program = "import sys; sys.modules['alpha'] = None\n" + ASK
-    answer = overlay.ask(program=program)
+    answer = ask(overlay, program=program)
     assert answer.packages["alpha"][1]["alpha"] == (str(project / "src" / "alpha.py"), "")
     assert answer.elsewhere == ["alpha"]
 
@@ -232,39 +192,44 @@ def test_object_in_the_place_of_a_module(overlay: Overlay, tmp_path: Path) -> No
     """As a module may put it there itself, or a test that replaces the module."""
     project = empty_files(tmp_path / "project", "src/alpha.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
-    assert overlay.ask(program="import sys; sys.modules['alpha'] = object()\n" + ASK).elsewhere == []
+    assert ask(overlay, program="import sys; sys.modules['alpha'] = object()\n" + ASK).elsewhere == []
 
 
 def test_finder_from_before_find_spec(overlay: Overlay, tmp_path: Path) -> None:
     project = empty_files(tmp_path / "project", "src/alpha.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
-    answer = overlay.ask(program=ASK.replace("loaded =", "sys.meta_path.insert(0, object()); loaded ="))
+    answer = ask(overlay, program=ASK.replace("loaded =", "sys.meta_path.insert(0, object()); loaded ="))
     assert answer.modules == {"alpha": ["alpha"]}
 
 
 def test_overlay_inside_the_project(overlay: Overlay, tmp_path: Path) -> None:
     """What somebody has put into site-packages does not become the project's by lying in its folder."""
-    empty_files(tmp_path, "alpha.py", "overlay/alpha.py")
+    empty_files(tmp_path, "alpha.py")
+    empty_files(overlay.site_packages, "alpha.py")
     overlay.install("alpha", tmp_path, pth=f"{tmp_path}\n")
-    assert overlay.ask().modules == {"alpha": []}
+    assert ask(overlay).modules == {"alpha": []}
 
 
 def test_editable_inside_the_folder_of_another(overlay: Overlay, tmp_path: Path) -> None:
     outer = empty_files(tmp_path / "outer", "outer/__init__.py", "lib/inner/inner/__init__.py", "lib/pyproject.toml")
     overlay.install("outer", outer, pth=f"{outer}\n")
     overlay.install("inner", outer / "lib" / "inner", pth=f"{outer}/lib/inner\n")
-    assert overlay.ask().modules == {"inner": ["inner"], "outer": ["outer"]}
+    assert ask(overlay).modules == {"inner": ["inner"], "outer": ["outer"]}
 
 
 def test_egg_link(overlay: Overlay, tmp_path: Path) -> None:
-    project = write(tmp_path / "project", {"src/my_dist.egg-info/PKG-INFO": "Name: My_Dist\n", "src/alpha.py": ""})
-    write(overlay.site_packages, {"my-dist.egg-link": f"{project}/src\n../", "easy-install.pth": f"{project}/src\n"})
+    project = write_files(
+        tmp_path / "project", {"src/my_dist.egg-info/PKG-INFO": "Name: My_Dist\n", "src/alpha.py": ""}
+    )
+    write_files(
+        overlay.site_packages, {"my-dist.egg-link": f"{project}/src\n../", "easy-install.pth": f"{project}/src\n"}
+    )
     file = str(project / "src" / "alpha.py")
-    assert overlay.ask().packages == {"My_Dist": (str(project), {"alpha": (file, file)})}
+    assert ask(overlay).packages == {"My_Dist": (str(project), {"alpha": (file, file)})}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"dir_info": 1}', '{"dir_info": {"editable": true}, "url": 1}'])
 def test_broken_metadata_is_no_editable(overlay: Overlay, tmp_path: Path, text: str) -> None:
     overlay.install("dist", tmp_path)
-    write(overlay.site_packages, {"dist-1.0.dist-info/direct_url.json": text})
-    assert overlay.ask().packages == {}
+    write_files(overlay.site_packages, {"dist-1.0.dist-info/direct_url.json": text})
+    assert ask(overlay).packages == {}

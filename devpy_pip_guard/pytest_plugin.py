@@ -1,0 +1,194 @@
+"""pytest's plugin in every overlay: no test runs unless each declared package comes from where it was declared.
+
+A test run is worth nothing if it imports another checkout's code, and nothing of it shows that. So this is checked
+before anything is collected, and once more when conftest files and test modules have had their say in `sys.path`.
+pytest finds the plugin through `pytest_entry_point`; `-p no:devpy` leaves it out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Iterable, Iterator, NamedTuple
+
+import pytest
+
+from . import config as devpy_config
+from . import declaration, origins
+from .errors import DevpyError
+from .origins import is_same
+
+_UPDATE = "run `devpy update-editables`"
+_MOST_SHOWN = 3
+"""How many modules of a package the header names."""
+
+
+class Overlay(NamedTuple):
+    """What the overlay that this Python runs in says of itself; every path is absolute."""
+
+    venv: str
+    base: str
+    declaring_file: str
+    declared: list[str]
+    """The folders of the declared packages, real paths."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse a session that would test other code than what is declared, before the header and before workers start.
+
+    :raises pytest.UsageError: if so, or if it cannot be told: what is not proved counts as wrong
+    """
+    try:
+        overlay = read_overlay()
+    except DevpyError as error:
+        refuse(session, [error])
+        return
+    packages = origins.packages()
+    proof = Proof(session.config, overlay, packages)
+    refuse(session, [*_undeclared_or_missing(overlay, packages), *proof.wrong_origins()])
+    session.config.pluginmanager.register(proof, "devpy-proof")
+
+
+def refuse(session: pytest.Session, errors: list[DevpyError]) -> None:
+    """End the session if there are errors.
+
+    :raises pytest.UsageError: with all of them; in a worker of pytest-xdist what makes the controller end with them
+    """
+    if not errors:
+        return
+    message = "\n".join(f"devpy: {error}" for error in errors)
+    if hasattr(session.config, "workerinput"):
+        session.shouldfail = message
+        raise session.Failed(message)
+    raise pytest.UsageError(message)
+
+
+def read_overlay() -> Overlay:
+    """Read the overlay's record and the devpy.toml that governs it.
+
+    :raises DevpyError: if one of them is missing or broken, or the overlay is not where it was made
+    """
+    venv = os.path.dirname(declaration.pyvenv_cfg())
+    made, base = _read_record(os.path.join(venv, "devpy.json"))
+    if not is_same(made, venv):
+        raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
+    config = devpy_config.load(declaration.config_file(os.path.join(venv, "pyvenv.cfg")))
+    return Overlay(venv, base, config.file, config.editables)
+
+
+class Proof:
+    """Tells where the packages come from, and looks again after collection.
+
+    :param packages: as they were found when the session started
+    """
+
+    def __init__(self, config: pytest.Config, overlay: Overlay, packages: list[origins.Package]) -> None:
+        self._config = config
+        self._overlay = overlay
+        self._packages = packages
+
+    def pytest_report_header(self) -> list[str]:
+        """Name the overlay, its base, and where each declared package comes from."""
+        here = os.fspath(self._config.invocation_params.dir)
+        lines = [f"devpy: overlay {_shown(self._overlay.venv, here)} on base {self._overlay.base}"]
+        for package in self._packages:
+            places = [_shown(_place(module.found), here) for module in package.modules]
+            more = [f"{len(places) - _MOST_SHOWN} more"] if len(places) > _MOST_SHOWN else []
+            text = ", ".join(places[:_MOST_SHOWN] + more) or f"nothing importable in {_shown(package.path, here)}"
+            lines.append(f"  {package.name}: {text}")
+        return lines
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Check once more, before any test runs.
+
+        :raises pytest.UsageError: if a package would now come, or has come, from elsewhere
+        """
+        self._packages = origins.found_now(self._packages)
+        refuse(session, list(self.wrong_origins()))
+
+    def wrong_origins(self) -> Iterator[DevpyError]:
+        """Yield an error for each module that comes from elsewhere."""
+        for package, module in origins.elsewhere(self._packages):
+            problem, mend = self._reason(module)
+            where = f"comes from {module.found}" if module.found else "cannot be imported"
+            yield DevpyError(f"{module.name} ({package.name}) {where}, not from {module.expected}: {problem}", mend)
+
+    def _reason(self, module: origins.Module) -> tuple[str, str]:
+        """Return what leads an import there, and what takes that away."""
+        entry = _path_entry(module)
+        doctor = f"`devpy doctor {module.name}` tells more"
+        if entry is None:
+            return "no entry of sys.path leads there, so an import hook does or has done", doctor
+        if _has(os.environ.get("PYTHONPATH", "").split(os.pathsep), entry):
+            return "PYTHONPATH leads there", f"take {entry} out of PYTHONPATH"
+        if _has(self._pythonpath_setting(), entry):
+            return "pytest's setting `pythonpath` leads there", f"take {entry} out of it ({self._config.inipath})"
+        if _is_behind_overlay(entry) or entry.startswith(self._overlay.base + os.sep):
+            return f"{self._overlay.base}, the base, holds it", f"uninstall it there; {doctor}"
+        if is_same(entry, os.getcwd()):
+            return "the current folder comes first", "`devpy pytest` takes the overlay of the worktree you are in"
+        mend = "test another worktree with its own overlay; in this one, --import-mode=importlib helps"
+        return f"pytest, or a conftest.py, has put {entry} first in sys.path", mend
+
+    def _pythonpath_setting(self) -> list[object]:
+        try:
+            return list(self._config.getini("pythonpath"))
+        except (KeyError, ValueError):  # pytest before 7 has none
+            return []
+
+
+def _undeclared_or_missing(overlay: Overlay, packages: list[origins.Package]) -> Iterator[DevpyError]:
+    for path in overlay.declared:
+        if not any(is_same(path, package.path) for package in packages):
+            yield DevpyError(f"{path} is declared in {overlay.declaring_file} and not installed", _UPDATE)
+    for package in packages:
+        if not any(is_same(path, package.path) for path in overlay.declared):
+            problem = f"{package.name} is installed from {package.path}, not declared in {overlay.declaring_file}"
+            yield DevpyError(problem, f"declare it there, or remove it: {_UPDATE}")
+
+
+def _read_record(path: str) -> tuple[str, str]:
+    """Return where the overlay was made, and the prefix of its base."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            record = json.load(stream)
+        made, base = record["venv"], record["base"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DevpyError(f"{path}: missing or broken", _UPDATE) from error
+    if not (isinstance(made, str) and isinstance(base, str)):
+        raise DevpyError(f"{path}: broken", _UPDATE)
+    return made, base
+
+
+def _path_entry(module: origins.Module) -> str | None:
+    """Return the entry of `sys.path` from which a module is found, absolute; None if there is none."""
+    if not module.found:
+        return None
+    root = _place(module.found)
+    for _ in module.name.split("."):
+        root = os.path.dirname(root)
+    return next((os.path.abspath(entry) for entry in sys.path if os.path.realpath(entry) == root), None)
+
+
+def _is_behind_overlay(entry: str) -> bool:
+    """Tell whether an entry of `sys.path` comes after the overlay's site-packages, as the base's do."""
+    paths = [os.path.realpath(path) for path in sys.path]
+    own = os.path.realpath(origins.overlay_site_packages())
+    return own in paths and paths.index(os.path.realpath(entry)) > paths.index(own)
+
+
+def _place(file: str) -> str:
+    """Return the folder of a package, or the file of a module."""
+    return os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file
+
+
+def _shown(path: str, here: str) -> str:
+    """Return a path relative to a folder, if that is shorter."""
+    return min(path, os.path.relpath(path, here), key=len)
+
+
+def _has(entries: Iterable[object], entry: str) -> bool:
+    return any(is_same(str(one), entry) for one in entries)
