@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from urllib.parse import urlsplit
 
 from .config import Config, load
 from .errors import DevpyError
@@ -85,6 +84,8 @@ def _is_same_folder(path: str, declared: str) -> bool:
 
 
 def _without_credentials(url: str) -> str:
+    from urllib.parse import urlsplit  # takes long, and pytest's plugin does without
+
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
