@@ -131,11 +131,12 @@ class _Search:
 
     def _names_like_its_own(self) -> Iterator[str]:
         """Yield the names for which the project's folder, which holds more than its packages, has something."""
-        parts = re.split(r"[-_.]+", self._distribution.name)
-        wanted = {"_".join(parts).lower(), parts[0].lower()}
+        parts = re.split(r"[-_.]+", self._distribution.name.lower())
+        packages = self._names_of_packages()
         for name in _importable([self._distribution.path]):
-            is_namespace = _is_plain_folder(os.path.join(self._distribution.path, name))
-            if name.lower() in wanted and (is_namespace or name.lower() == "_".join(parts).lower()):
+            is_folder = os.path.isdir(os.path.join(self._distribution.path, name))
+            is_sibling = name in packages and name.lower().startswith(parts[0] + "_")
+            if name.lower() == "_".join(parts) or is_sibling or (is_folder and name.lower() == parts[0]):
                 yield name
 
     def _names_of_packages(self) -> list[str]:
@@ -285,10 +286,6 @@ _SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
 def _is_project(folder: str, project: str) -> bool:
     """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
     return _is_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
-
-
-def _is_plain_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.exists(os.path.join(path, "__init__.py"))
 
 
 def _is_in(path: str, folder: str) -> bool:

@@ -77,11 +77,12 @@ BESIDE = ("tests/__init__.py", "docs/conf.py", "examples/__init__.py", "setup.py
     ("files", "names"),
     [
         (["my_dist/__init__.py", "other/__init__.py"], ["my_dist"]),
+        (["my_dist/__init__.py", "my_more/__init__.py", "my_script.py"], ["my_dist", "my_more"]),
         (["My_Dist.py"], ["My_Dist"]),
         (["other/__init__.py", "data/table.py"], ["other"]),
         (["my/dist/__init__.py"], ["my.dist"]),
     ],
-    ids=["named like the distribution", "module", "named otherwise", "namespace"],
+    ids=["named like the distribution", "several", "module", "named otherwise", "namespace"],
 )
 def test_flat_layout_holds_more_than_the_package(
     overlay: Overlay, tmp_path: Path, files: list[str], names: list[str]

@@ -18,10 +18,12 @@ import devpy_pip_guard
 
 from .overlay import Overlay, empty_files, write_files
 
+# Without the site-packages of the Python that runs the tests, which may be an overlay itself.
 PYTEST = """\
 import site, sys
 del sys.path[0]
 site.addsitedir(sys.argv.pop(1))
+sys.path.append(sys.argv.pop(1))
 import pytest
 sys.exit(pytest.main())
 """
@@ -72,7 +74,8 @@ class Worktree:
 
     def pytest(self, *args: str, cwd: Path | None = None, **variables: str) -> Outcome:
         """Run it as the `pytest` script does, in the worktree, with no more environment variables than these."""
-        command = [sys.executable, "-c", PYTEST, str(self.overlay.site_packages), "-p", "no:cacheprovider", *args]
+        folders = [str(self.overlay.site_packages), str(Path(pytest.__file__).parent.parent)]
+        command = [sys.executable, "-S", "-c", PYTEST, *folders, "-p", "no:cacheprovider", *args]
         environ = {"PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1", **variables}
         done = subprocess.run(
             command, cwd=cwd or self.root, env=environ, capture_output=True, text=True, timeout=60, check=False
