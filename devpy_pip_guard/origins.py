@@ -206,7 +206,7 @@ def _from_direct_url(site_packages: str, dist_info: str) -> Iterator[_Distributi
         origin = json.loads("\n".join(_lines(os.path.join(info, "direct_url.json"))) or "{}")
         is_editable = origin.get("dir_info", {}).get("editable") is True
         path = _path_of_url(origin.get("url", ""))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return  # some other tool's, and broken
     name = _header(os.path.join(info, "METADATA"), "Name")
     if is_editable and path is not None and name:
@@ -248,10 +248,10 @@ def _pth_lines(site_packages: str, files: list[str]) -> list[str]:
 
 
 def _lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if it cannot be read."""
+    """Return the lines of a file, which are none if it cannot be read, without what no path can hold."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read().splitlines()
+            return stream.read().replace("\0", "").splitlines()
     except OSError:
         return []
 
@@ -269,9 +269,15 @@ def _header(path: str, key: str) -> str:
 
 def _importable(folders: Iterable[str]) -> set[str]:
     """Return the names of modules, packages and what may be namespaces in these folders; not all need be there."""
-    entries = (entry for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder))
-    names = {_module_name(entry) for entry in entries}
+    names = {_module_name(entry) for folder in folders for entry in _entries(folder)}
     return {name for name in names if name.isidentifier() and name not in ("__init__", "__main__", "__pycache__")}
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # not there, or not for this user to read
+        return []
 
 
 def _module_name(entry: str) -> str:

@@ -112,14 +112,16 @@ class Proof:
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""
         for package, module in origins.elsewhere(self._packages):
-            problem, mend = self._reason(module)
-            where = f"comes from {module.found}" if module.found else "cannot be imported"
-            yield DevpyError(f"{module.name} ({package.name}) {where}, not from {module.expected}: {problem}", mend)
+            reason, mend = self._reason(module)
+            where = f"comes from {module.found}, not from" if module.found else "cannot be imported, though it is in"
+            yield DevpyError(f"{module.name} ({package.name}) {where} {module.expected}: {reason}", mend)
 
     def _reason(self, module: origins.Module) -> tuple[str, str]:
         """Return what leads an import there, and what takes that away."""
-        entry = _path_entry(module)
         doctor = f"`devpy doctor {module.name}` tells more"
+        if not module.found:
+            return "sys.path or sys.modules has been changed since Python's start", doctor
+        entry = _path_entry(module)
         if entry is None:
             return "no entry of sys.path leads there, so an import hook does or has done", doctor
         if _has(os.environ.get("PYTHONPATH", "").split(os.pathsep), entry):
@@ -165,8 +167,6 @@ def _read_record(path: str) -> tuple[str, str]:
 
 def _path_entry(module: origins.Module) -> str | None:
     """Return the entry of `sys.path` from which a module is found, absolute; None if there is none."""
-    if not module.found:
-        return None
     root = _place(module.found)
     for _ in module.name.split("."):
         root = os.path.dirname(root)

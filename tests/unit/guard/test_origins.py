@@ -229,8 +229,28 @@ def test_egg_link(overlay: Overlay, tmp_path: Path) -> None:
     assert ask(overlay).packages == {"My_Dist": (str(project), {"alpha": (file, file)})}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"dir_info": 1}', '{"dir_info": {"editable": true}, "url": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"dir_info": 1}',
+        '{"dir_info": {"editable": true}, "url": 1}',
+        '{"dir_info": {"editable": true}, "url": "file:///%00"}',
+        '{"dir_info": {"editable": true}, "url": "git+file:///"}',
+    ],
+    ids=lambda text: text[:40],
+)
 def test_broken_metadata_is_no_editable(overlay: Overlay, tmp_path: Path, text: str) -> None:
     overlay.install("dist", tmp_path)
     write_files(overlay.site_packages, {"dist-1.0.dist-info/direct_url.json": text})
     assert ask(overlay).packages == {}
+
+
+def test_files_that_hold_anything(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha.py")
+    overlay.install("dist", project, pth=f"\0\n{project}/src\n", top_level="\0\n\n..\na.b\nalpha")
+    (overlay.site_packages / "dist-1.0.dist-info" / "RECORD").write_bytes(b"\0\xff\n,,,,\n\n__editable__.dist.pth,,\n")
+    (overlay.site_packages / "x.egg-link").write_bytes(b"/\0\n\xff")
+    assert ask(overlay).modules == {"dist": ["alpha"], "x": []}

@@ -204,7 +204,9 @@ def test_import_hook_is_refused(worktree: Worktree) -> None:
 
 def test_module_that_cannot_be_imported_is_refused(worktree: Worktree) -> None:
     write_files(worktree.root, {"conftest.py": "import sys\nsys.modules['alpha'] = None\n"})
-    assert worktree.pytest().refusal[0].startswith(f"alpha (Alpha) cannot be imported, not from {worktree.source}")
+    problem, mend = worktree.pytest().refusal
+    assert problem.startswith(f"alpha (Alpha) cannot be imported, though it is in {worktree.source}: ")
+    assert mend == "  `devpy doctor alpha` tells more"
 
 
 def test_several_errors_are_told_at_once(worktree: Worktree) -> None:
