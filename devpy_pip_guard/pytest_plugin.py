@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Iterable, Iterator, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
@@ -20,6 +20,9 @@ from .errors import DevpyError
 from .origins import is_same
 
 _UPDATE = "run `devpy update-editables`"
+_FROM_WORKER = "devpy"
+"""Under which key a worker of pytest-xdist, which cannot print, sends its refusal."""
+
 _MOST_SHOWN = 3
 """How many modules of a package the header names."""
 
@@ -54,13 +57,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def refuse(session: pytest.Session, errors: list[DevpyError]) -> None:
     """End the session if there are errors.
 
-    :raises pytest.UsageError: with all of them; in a worker of pytest-xdist what makes the controller end with them
+    :raises pytest.UsageError: with all of them; a worker of pytest-xdist leaves that to its controller
     """
     if not errors:
         return
     message = "\n".join(f"devpy: {error}" for error in errors)
-    if hasattr(session.config, "workerinput"):
-        session.shouldfail = message
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_FROM_WORKER] = message
         raise session.Failed(message)
     raise pytest.UsageError(message)
 
@@ -108,6 +111,16 @@ class Proof:
         """
         self._packages = origins.found_now(self._packages)
         refuse(session, list(self.wrong_origins()))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Refuse what a worker of pytest-xdist has refused; the controller itself collects nothing.
+
+        :raises pytest.UsageError: if it has
+        """
+        message = getattr(node, "workeroutput", {}).get(_FROM_WORKER)
+        if message:
+            raise pytest.UsageError(message)
 
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""

@@ -68,6 +68,7 @@ def assert_refused(result: Result, *words: str) -> None:
     assert "passed" not in result.out
     assert "tested" not in result.out
     assert "Traceback" not in result.out + result.err
+    assert "INTERNALERROR" not in result.out + result.err
     problem = next(line for line in result.err.splitlines() if line.startswith("ERROR: devpy: "))
     assert [word for word in words if word not in problem] == []
 
@@ -115,35 +116,15 @@ def test_test_file_of_another_worktree(worktrees: Worktrees) -> None:
     assert_refused(worktrees.pytest(str(test)), str(source(worktrees.root)), str(source(worktrees.other)))
 
 
-class TestWithXdist:
-    @pytest.fixture
-    def base(self, make_conda_env: MakeCondaEnv) -> CondaEnvironment:
-        return make_conda_env("with-xdist", packages=["pip", "pytest", "pytest-xdist"])
-
-    def test_workers_pass(self, worktrees: Worktrees) -> None:
-        result = worktrees.pytest("-n2")
-        assert result.code == 0
-        assert result.out.count(HEADER) == 1
-
-    def test_workers_alone_see_the_wrong_code(self, worktrees: Worktrees) -> None:
-        """The controller collects nothing."""
-        test = source(worktrees.other).parents[1] / "test_origin.py"
-        test.write_text(TEST, encoding="utf-8")
-        assert worktrees.pytest("-n2", str(test), *NO_PLUGIN).code == 0
-        result = worktrees.pytest("-n2", str(test))
-        assert result.code == pytest.ExitCode.INTERRUPTED
-        assert "passed" not in result.out
-        assert "INTERNALERROR" not in result.out
-        assert f"comes from {source(worktrees.other)}, not from {source(worktrees.root)}" in result.out
-
-
 OLD_PYTEST = {"3.8": ["pytest==6.2.5"]}
 
 
 class TestOnOtherPythons:
+    """With an old pytest and a new one, and pytest-xdist."""
+
     @pytest.fixture(params=["3.8", "3.13"])
     def base(self, request: pytest.FixtureRequest, make_conda_env: MakeCondaEnv) -> CondaEnvironment:
-        packages = ["pip", "setuptools<81", *OLD_PYTEST.get(request.param, ["pytest"])]
+        packages = ["pip", "setuptools<81", "pytest-xdist", *OLD_PYTEST.get(request.param, ["pytest"])]
         return make_conda_env(f"pytest-on-{request.param}", python=request.param, packages=packages)
 
     def test_works(self, worktrees: Worktrees) -> None:
@@ -161,3 +142,16 @@ class TestOnOtherPythons:
         )
         assert [result.code for result in listed] == [0] * len(listed)
         assert [result.out for result in listed if "devpy" in result.out.replace(str(worktrees.root), "")] == []
+
+    def test_workers_pass(self, worktrees: Worktrees) -> None:
+        result = worktrees.pytest("-n2")
+        assert result.code == 0
+        assert result.out.count(HEADER) == 1
+
+    def test_workers_alone_see_the_wrong_code(self, worktrees: Worktrees) -> None:
+        """The controller collects nothing."""
+        test = source(worktrees.other).parents[1] / "test_origin.py"
+        test.write_text(TEST, encoding="utf-8")
+        assert worktrees.pytest("-n2", str(test), *NO_PLUGIN).code == 0
+        refused = worktrees.pytest("-n2", str(test))
+        assert_refused(refused, str(source(worktrees.root)), str(source(worktrees.other)))
