@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EEXIST, ENOTEMPTY
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
@@ -51,6 +52,8 @@ def examine(config: Config, base: str | None = None) -> Overlay:
     if record.is_vacant(venv):
         return Overlay(ABSENT, [], True, None)
     if not record.is_marked(venv):
+        if record.is_vacant(venv):  # it has been removed meanwhile, the mark last of all
+            return Overlay(ABSENT, [], True, None)
         return Overlay(FOREIGN, [], False, None)
     found = record.read(venv)
     if found is None or not found.complete:
@@ -63,7 +66,8 @@ def examine(config: Config, base: str | None = None) -> Overlay:
 def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
     """Write the overlay's own files through virtualenv. Call it under the lock.
 
-    Packages that are in it stay, unless its making was interrupted or it was made for another minor version of Python.
+    Packages that are in it stay, unless its making was interrupted, it was made for another minor version of Python, or
+    their console scripts are gone.
 
     :param overlay: what `examine` said
     :param environ: the caller's environment variables
@@ -73,7 +77,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
 
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
     crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
-    if crashed or not os.path.isdir(os.path.join(config.venv, "lib", f"python{version}")):
+    homes = [os.path.join("lib", f"python{version}"), "bin"]
+    if crashed or not all(os.path.isdir(os.path.join(config.venv, home)) for home in homes):
         empty(config.venv)
     _run_virtualenv(config, base, environ)
 
@@ -91,7 +96,11 @@ def remove(venv: str) -> None:
     with locked(venv):
         empty(venv)
         os.unlink(os.path.join(venv, record.LOCK_NAME))
-        os.rmdir(venv)
+        try:
+            os.rmdir(venv)
+        except OSError as error:
+            if error.errno not in (ENOTEMPTY, EEXIST):  # somebody else has begun to make a new one there
+                raise
 
 
 def refuse_foreign(overlay: Overlay, config: Config) -> None:

@@ -8,6 +8,7 @@ import sys
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.lock import held
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Pip(NamedTuple):
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            pass_fds=held(),
         ) as process:
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             try:

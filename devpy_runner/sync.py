@@ -119,7 +119,9 @@ def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
     plan = _plan(config, before, wanted)
     after = before._replace(has_deps=config.install_deps)
     if plan.has_work:
-        record.write(before._replace(complete=False, built=True))
+        # Should pip be killed, what it was about is installed again, however complete it looks.
+        known = _without(before.editables, plan.install)
+        record.write(before._replace(complete=False, built=True, editables=known))
         try:
             _uninstall(plan.uninstall, config, pip)
             # Only now: pip may have taken a declared package of the same name with it.

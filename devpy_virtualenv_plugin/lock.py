@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import filelock
 
 from .record import FILE_NAME, LOCK_NAME
 
 _SILENT_SECONDS = 1.0
+_POLL_SECONDS = 0.05
+_REMOVED = ".removed"
+
+_held: dict[str, int] = {}
+"""The descriptors of the lock files that this process has locked, by path."""
 
 
 @contextmanager
@@ -19,48 +25,94 @@ def locked(venv: str) -> Iterator[None]:
     """Let nobody else change an overlay meanwhile; makes its folder if need be.
 
     The lock goes with the overlay: whoever has waited for one that has been removed starts over. It can be taken again
-    by who holds it.
+    by who holds it. Child processes that are given the descriptors of `held` keep it for as long as they live, should
+    this process be killed.
 
     :param venv: absolute
     :raises OSError: if the folder cannot be made or written to
     """
-    path = os.path.join(venv, LOCK_NAME)
-    lock = filelock.FileLock(path, is_singleton=True)
-    while True:
-        os.makedirs(venv, exist_ok=True)
-        try:
-            _acquire(lock, venv)
-        except FileNotFoundError:
-            continue
-        if os.path.exists(path):
-            break
-        lock.release()
+    path = os.path.join(os.path.realpath(venv), LOCK_NAME)
+    if path in _held:
+        yield
+        return
+    descriptor = _held[path] = _acquire(path, venv)
     try:
         yield
     finally:
-        lock.release()
+        del _held[path]
+        _flock(descriptor, fcntl.LOCK_UN)  # what pip may have left running has it open, too
+        os.close(descriptor)
 
 
-def _acquire(lock: filelock.BaseFileLock, venv: str) -> None:
-    """Take the lock, with a word to the user if that takes a while."""
+def held() -> list[int]:
+    """Return the descriptors to pass on to child processes that change an overlay."""
+    return list(_held.values())
+
+
+def _acquire(path: str, venv: str) -> int:
+    """Return the descriptor of the lock file, once it is locked and still the one at its path."""
+    while True:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:  # the folder has just been removed again
+            continue
+        try:
+            _wait(descriptor, venv)
+            if _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _wait(descriptor: int, venv: str) -> None:
+    """Lock a file, with a word to the user if that takes a while."""
+    deadline = time.monotonic() + _SILENT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return _flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # which of them it is depends on the file system
+            time.sleep(_POLL_SECONDS)
+    if sys.stderr is not None:
+        print(f"devpy: waiting for another devpy that is changing {venv}", file=sys.stderr, flush=True)
+    return _flock(descriptor, fcntl.LOCK_EX)
+
+
+def _flock(descriptor: int, operation: int) -> None:
+    """Lock or unlock a file, where the file system has locks: some network file systems are mounted without."""
     try:
-        lock.acquire(timeout=_SILENT_SECONDS)
-    except filelock.Timeout:
-        if sys.stderr is not None:
-            print(f"devpy: waiting for another devpy that is changing {venv}", file=sys.stderr, flush=True)
-        lock.acquire()
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def empty(venv: str) -> None:
     """Remove what is in an overlay, all but the lock. Call it under the lock.
 
-    Its programs go first, since without pyvenv.cfg they would run as the base's; devpy's mark goes last, so that an
+    Its packages go first and in one step, so that after an interruption none seems to be there that has lost a part.
+    Then its programs, since without pyvenv.cfg they would run as the base's; devpy's mark goes last, so that an
     interrupted removal can be taken up again.
 
     :param venv: absolute; carries devpy's mark
     """
     import shutil
 
+    packages = os.path.join(venv, "lib")
+    removed = f"{packages}{_REMOVED}"
+    if os.path.isdir(removed):
+        shutil.rmtree(removed)
+    if os.path.isdir(packages) and not os.path.islink(packages):
+        os.rename(packages, removed)
     order = {"bin": 0, FILE_NAME: 2}
     entries = sorted(os.scandir(venv), key=lambda entry: order.get(entry.name, 1))
     for entry in entries:

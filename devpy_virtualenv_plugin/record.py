@@ -91,9 +91,12 @@ def replace_file(path: str, text: str, suffix: str = "new") -> None:
 
 def is_vacant(venv: str) -> bool:
     """Tell whether nothing is at `venv`, or a folder with nothing in it but what a crash ahead of the mark leaves."""
-    if os.path.isdir(venv):
+    if not os.path.isdir(venv):
+        return not os.path.lexists(venv)
+    try:
         return set(os.listdir(venv)) <= {LOCK_NAME, f"{FILE_NAME}.new"}
-    return not os.path.lexists(venv)
+    except FileNotFoundError:  # it has been removed in between
+        return True
 
 
 def is_marked(venv: str) -> bool:

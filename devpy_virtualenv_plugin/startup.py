@@ -12,6 +12,7 @@ from pathlib import Path
 import devpy_pip_guard
 
 from .layout import BRIDGE, GUARD
+from .lock import held
 
 
 def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_tomllib: bool) -> None:
@@ -76,6 +77,6 @@ def _compile(python: Path, targets: list[Path], *more: str) -> None:
     """
     options = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", *more]
     command = [os.fspath(python), *options, *map(os.fspath, targets)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, pass_fds=held())
     if done.returncode != 0:
         raise RuntimeError(f"{python} cannot compile the start-up files: {done.stdout}{done.stderr}".rstrip())

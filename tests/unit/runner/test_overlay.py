@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -267,7 +268,7 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
     remove_folder = shutil.rmtree
 
     def interrupt(path: str) -> None:
-        if os.path.basename(path) == "lib":
+        if os.path.basename(path) == "lib.removed":
             raise KeyboardInterrupt
         remove_folder(path)
 
@@ -277,6 +278,7 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
         with pytest.raises(KeyboardInterrupt):
             overlay.remove(str(made.venv))
     assert not (made.venv / "bin").exists()
+    assert not (made.venv / "lib").exists()  # the packages are gone all at once
     assert record.is_marked(str(made.venv))
     overlay.remove(str(made.venv))
     assert not made.venv.exists()
@@ -291,17 +293,27 @@ def test_empty_keeps_the_lock(made: Made) -> None:
 
 def test_lock_makes_the_folder_and_keeps_others_out(tmp_path: Path) -> None:
     venv = tmp_path / "deep" / ".venv"
-    order: list[str] = []
-
-    def other() -> None:
-        with locked(str(venv)):
-            order.append("other")
-
     with locked(str(venv)):
         assert record.is_vacant(str(venv))
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(0.2)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "other"]
+        with locked(str(venv)):  # virtualenv, which devpy runs in its own process, takes it as well
+            pass
+        other = started("with locked(sys.argv[1]): print(os.path.exists(sys.argv[1] + '/first'))", venv)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        (venv / "first").touch()
+    assert other.communicate(timeout=60)[0] == "True\n"
+
+
+def test_lock_that_has_been_removed_is_worth_nothing(tmp_path: Path) -> None:
+    venv = tmp_path / ".venv"
+    with locked(str(venv)):
+        other = started("with locked(sys.argv[1]): print(os.listdir(sys.argv[1]))", venv)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        shutil.rmtree(venv)
+    assert other.communicate(timeout=60)[0] == f"['{record.LOCK_NAME}']\n"
+
+
+def started(code: str, venv: Path) -> subprocess.Popen[str]:
+    imports = "import os, sys; from devpy_virtualenv_plugin.lock import locked\n"
+    return subprocess.Popen([sys.executable, "-c", imports + code, venv], stdout=subprocess.PIPE, text=True)
