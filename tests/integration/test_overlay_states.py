@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable
 
@@ -321,7 +320,7 @@ def test_base_gets_another_python(
     assert devpy("pytest", "--version", cwd=ready).code == 0
 
 
-# Killed, and several at once.
+# Killed; at random moments, see test_killed.py.
 
 
 def total_changes(root: Path, environ: Environ) -> int:
@@ -378,28 +377,3 @@ def test_killed_with_everything_it_has_started(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert_works(devpy, root)
-
-
-def test_many_at_once_make_it_once(root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
-    commands = [["update-editables"]] * 4 + [["python", "-c", WHERE]] * 8
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "devpy_runner", *command],
-                    cwd=root,
-                    env=devpy_environ,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for command in commands
-        ]
-        printed = [process.communicate() for process in processes]
-    errors = "".join(err for _, err in printed)
-    assert [process.returncode for process in processes] == [0] * len(commands), errors
-    assert [out.strip() for out, _ in printed[4:]] == [own_module(root)] * 8
-    assert errors.count("devpy: creating") == 1
-    assert (root / "self-built" / "builds.txt").read_text("utf-8").splitlines() == ["built"]
-    assert state(devpy, root) == ("current", "")
