@@ -113,6 +113,16 @@ def refuse_foreign(overlay: Overlay, config: Config) -> None:
         raise DevpyError(f"{config.venv} was not made by devpy", mend)
 
 
+def is_writable(venv: str) -> bool:
+    """Tell whether an overlay can be changed, or made where there is none.
+
+    :param venv: absolute
+    """
+    while not os.path.lexists(venv):
+        venv = os.path.dirname(venv)
+    return os.access(venv, os.W_OK | os.X_OK)
+
+
 def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
     if found.venv != os.path.realpath(config.venv):
         yield f"moved or copied from {found.venv}"

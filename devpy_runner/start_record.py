@@ -56,10 +56,10 @@ def refresh(config: Config, base: str, settings: CondaSettings, environ: Mapping
     :raises DevpyError: if what the base sets on activation is broken
     """
     inputs = f"{_inputs(config, base)}\n{_conda_inputs(settings)}"
-    if inputs == _recorded_inputs(config.venv):
+    if inputs == _recorded_inputs(config.venv) or not os.access(config.venv, os.W_OK):
         return
-    rules = list(_rules(config, base, settings, environ))
-    with suppress(OSError):
+    with suppress(OSError):  # a full disk, or no place for temporary files
+        rules = list(_rules(config, base, settings, environ))
         path = os.path.join(config.venv, START_RECORD)
         replace_file(path, _format(config.venv, base, inputs, rules), suffix=str(os.getpid()))
 

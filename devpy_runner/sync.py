@@ -12,11 +12,11 @@ from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
-from . import dependencies, editables, environment, start_record
+from . import dependencies, editables, environment, room, start_record
 from .conda import Base
 from .condarc import read_settings
 from .editables import Editable
-from .overlay import ABSENT, INCOMPLETE, Overlay, build, examine, refuse_foreign
+from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, build, examine, is_writable, refuse_foreign
 from .pip import Pip, PipError, without_diversions
 from .plugins import find_base
 from .prefix import check_prefix, python_version
@@ -73,9 +73,12 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
     base = find_base(config.base, environ)
     check_prefix(base.prefix)
     _refuse_old_python(base)
-    refuse_foreign(examine(config), config)  # before the lock leaves a file in it
+    found = examine(config, base.prefix)
+    refuse_foreign(found, config)  # before the lock leaves a file in it
+    if not is_writable(config.venv):
+        return _nothing_to_do(found, config, wanted)
     progress = Progress()
-    with locked(config.venv):
+    with room.needed(config.venv), locked(config.venv):
         overlay = examine(config, base.prefix)  # now that nobody else changes it
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
@@ -103,6 +106,21 @@ def _refuse_old_python(base: Base) -> None:
     if version and tuple(map(int, version.split(".")[:2])) < OLDEST_PYTHON:
         wanted = "python>={}.{}".format(*OLDEST_PYTHON)
         raise DevpyError(f"{base.prefix}: Python {version} is too old", f"conda install -p {base.prefix} '{wanted}'")
+
+
+def _nothing_to_do(found: Overlay, config: Config, wanted: Wanted) -> Plan:
+    """Return an empty plan for an overlay that cannot be written to.
+
+    :raises DevpyError: if there is something to do
+    """
+    if found.state == CURRENT and found.record is not None:
+        plan = _plan(config, found.record, wanted)
+        if not plan.has_work:
+            return plan
+    what = f"{found.state}, and" if found.state != CURRENT else "current, but"
+    reasons = f" ({'; '.join(found.reasons)})" if found.reasons else ""
+    mend = "see that you may write there, then: devpy update-editables"
+    raise DevpyError(f"{config.venv}: {what} cannot be written to{reasons}", mend)
 
 
 def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) -> None:

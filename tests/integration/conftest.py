@@ -10,6 +10,7 @@ import pytest
 from .channel import Channel
 from .commands import Devpy, clean_environ
 from .environments import CondaEnvironment, MakeCondaEnv, write_history
+from .mounts import Mounts, namespace
 from .projects import MakeRepository
 
 if TYPE_CHECKING:
@@ -105,6 +106,14 @@ def repository(devpy_environ: dict[str, str]) -> MakeRepository:
 @pytest.fixture
 def worktree(repository: MakeRepository) -> Callable[[Path, str], Path]:
     return repository.worktree
+
+
+@pytest.fixture
+def mounts() -> Iterator[Mounts]:
+    with namespace() as made:
+        if made is None:
+            pytest.skip("this user can make no mount namespace here")
+        yield made
 
 
 @pytest.fixture
