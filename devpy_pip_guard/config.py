@@ -241,9 +241,11 @@ def _venv(path: str, document: Document) -> str:
     place = os.path.join(os.path.realpath(os.path.dirname(lexical)), os.path.basename(lexical))
     for candidate in (place, os.path.realpath(place)):
         inside = os.path.relpath(candidate, root)
-        mend = f'name a folder inside {root}, such as ".venv"'
+        problem, mend = f"is not strictly inside {root}", f'name a folder inside {root}, such as ".venv"'
+        if candidate != place:
+            problem, mend = f"is a symlink to {candidate}, which {problem}", f"remove the symlink {place}"
         if inside == "." or inside.split(os.sep)[0] == os.pardir:
-            raise _wrong(path, "python.venv", venv, f"is not strictly inside {root}", mend)
+            raise _wrong(path, "python.venv", venv, problem, mend)
         if ".git" in (part.lower() for part in inside.split(os.sep)):
             raise _wrong(path, "python.venv", venv, "is part of a .git directory", mend)
     return place

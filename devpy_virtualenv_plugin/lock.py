@@ -14,7 +14,6 @@ from .record import FILE_NAME, LOCK_NAME
 
 _SILENT_SECONDS = 1.0
 _POLL_SECONDS = 0.05
-_REMOVED = ".removed"
 
 _held: dict[str, int] = {}
 """The descriptors of the lock files that this process has locked, by path."""
@@ -107,12 +106,7 @@ def empty(venv: str) -> None:
     """
     import shutil
 
-    packages = os.path.join(venv, "lib")
-    removed = f"{packages}{_REMOVED}"
-    if os.path.isdir(removed):
-        shutil.rmtree(removed)
-    if os.path.isdir(packages) and not os.path.islink(packages):
-        os.rename(packages, removed)
+    _set_packages_aside(venv)
     order = {"bin": 0, FILE_NAME: 2}
     entries = sorted(os.scandir(venv), key=lambda entry: order.get(entry.name, 1))
     for entry in entries:
@@ -122,3 +116,9 @@ def empty(venv: str) -> None:
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
+
+
+def _set_packages_aside(venv: str) -> None:
+    packages = os.path.join(venv, "lib")
+    if os.path.isdir(packages) and not os.path.islink(packages):
+        os.rename(packages, f"{packages}.removed-{os.getpid()}")

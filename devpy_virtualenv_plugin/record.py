@@ -90,8 +90,11 @@ def replace_file(path: str, text: str, suffix: str = "new") -> None:
 
 
 def is_vacant(venv: str) -> bool:
-    """Tell whether nothing is at `venv`, or a folder with nothing in it but what a crash ahead of the mark leaves."""
-    if not os.path.isdir(venv):
+    """Tell whether nothing is at `venv`, or a folder with nothing in it but what a crash ahead of the mark leaves.
+
+    A symlink is somebody else's, wherever it leads.
+    """
+    if os.path.islink(venv) or not os.path.isdir(venv):
         return not os.path.lexists(venv)
     try:
         return set(os.listdir(venv)) <= {LOCK_NAME, f"{FILE_NAME}.new"}
