@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.layout import IN_SITE_PACKAGES, LAUNCHER
+from devpy_virtualenv_plugin.layout import BRIDGE, IN_SITE_PACKAGES, LAUNCHER
 from devpy_virtualenv_plugin.record import Record
 
 from . import editables
@@ -80,6 +80,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     homes = [os.path.join("lib", f"python{version}"), "bin"]
     if crashed or not all(os.path.isdir(os.path.join(config.venv, home)) for home in homes):
         empty(config.venv)
+    elif overlay.state == INCOMPLETE:
+        _remove_put_aside(config.venv)
     _run_virtualenv(config, base, environ)
 
 
@@ -168,6 +170,19 @@ def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
         yield "dependencies not installed"
     if found.site_stamp != record.site_stamp(config.venv):
         yield "packages in it have changed"
+
+
+def _remove_put_aside(venv: str) -> None:
+    """Remove what an interrupted pip has put aside, under names with a tilde: its metadata would still be found."""
+    import shutil
+
+    folder = record.site_packages(venv)
+    for entry in os.scandir(folder) if folder else ():
+        if entry.name.startswith("~") and entry.name != BRIDGE:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
 
 
 def _run_virtualenv(config: Config, base: Base, environ: Mapping[str, str]) -> None:

@@ -36,6 +36,26 @@ def build_editable(*arguments, build=build_editable):
     return build(*arguments)
 """
 
+# Kills pip, and all that belongs to it, ahead of the change to the overlay that has this number, and counts them.
+KILLED_PIP = """
+import os, signal, sys
+
+done, last, venv = 0, int(os.environ["KILLED_AT"]), os.environ["KILLED_IN"]
+
+def watch(event, arguments):
+    global done
+    is_change = event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir")
+    if event == "open":
+        is_change = isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+    if is_change and any(str(argument).startswith(venv) for argument in arguments):
+        if done == last:
+            os.killpg(0, signal.SIGKILL)
+        done += 1
+
+if "pip" in sys.orig_argv:
+    sys.addaudithook(watch)
+"""
+
 
 @pytest.fixture
 def root(tmp_path: Path, repository: MakeRepository, conda_env: CondaEnvironment) -> Path:
@@ -120,9 +140,48 @@ def test_pip_that_has_been_left_alone_is_waited_for(
     assert wrong(devpy, root) == ""
 
 
+def test_interrupt_leaves_the_packages_as_they_were(root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
+    package = root / "self-built"
+    assert wrong(devpy, root) == ""
+    with (package / "backend.py").open("a", encoding="utf-8") as stream:
+        stream.write(SLOW_BUILD)
+    (package / "wait").touch()
+    with start("update-editables", "--reinstall", root=root, environ=devpy_environ) as process:
+        wait_for(lambda: (package / "log").exists())
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, err = process.communicate()
+    assert (process.returncode, err) == (-signal.SIGINT, "")
+    (package / "wait").unlink()
+    assert devpy("--no-sync", "sample-self-built", cwd=root).out == f"{own_module(root)}\n"
+    assert wrong(devpy, root) == ""
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)
     raise AssertionError
+
+
+def test_pip_killed_at_any_change(tmp_path: Path, root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(KILLED_PIP, encoding="utf-8")
+    environ = {**devpy_environ, "PYTHONPATH": str(tmp_path / "hook"), "KILLED_IN": str(root / ".venv")}
+    killed, stuck, step = 0, [], 1 if full() else 7
+    while True:
+        assert wrong(devpy, root) == ""
+        with start(
+            "update-editables", "--reinstall", root=root, environ={**environ, "KILLED_AT": str(killed)}
+        ) as process:
+            process.communicate()
+        told = wrong(devpy, root)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        if told:
+            stuck.append(f"ahead of change {killed}: {told}")
+            shutil.rmtree(root / ".venv")
+        killed += step
+    assert killed > 10
+    assert not stuck, "\n".join(stuck)
