@@ -1,8 +1,13 @@
 """The one kind of error that devpy shows to its user."""
 
+_MOST_CHARACTERS = 2000
+"""What is longer than a screen hides what is wrong, and how to mend it."""
+
 
 class DevpyError(Exception):
     """Something the user can mend, told in one line each for what is wrong and how to mend it.
+
+    What it quotes may come from a broken file: the problem stays on one line, and neither holds what a terminal obeys.
 
     :param problem: what is wrong, naming the file, key or path
     :param mend: how to mend it, with the command to type where there is one
@@ -10,8 +15,25 @@ class DevpyError(Exception):
 
     def __init__(self, problem: str, mend: str) -> None:
         super().__init__(problem, mend)
-        self.problem = problem
-        self.mend = mend
+        self.problem = _shortened(printable(problem))
+        self.mend = printable(mend, keep="\n")
 
     def __str__(self) -> str:
         return f"{self.problem}\n  {self.mend}"
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Return a text with escapes in the place of what a terminal would obey, and of line ends.
+
+    :param keep: characters that stay as they are
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in keep else ascii(character)[1:-1] for character in text
+    )
+
+
+def _shortened(text: str) -> str:
+    half = _MOST_CHARACTERS // 2
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]} … {text[-half:]}"

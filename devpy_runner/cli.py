@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
         _forget_output()
         place = f"{error.filename}: " if error.filename is not None else ""
-        tell(f"{place}{error.strerror}\n  see that there is room, and leave to write")
+        tell(str(DevpyError(f"{place}{error.strerror}", "see that there is room, and leave to write")))
     except KeyboardInterrupt:
         _die_of_interrupt()
     return 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from devpy_pip_guard.errors import printable
+
 
 def tell(text: str) -> None:
     """Print a message, in devpy's name, if there is anywhere to print it to.
@@ -13,6 +15,6 @@ def tell(text: str) -> None:
     if sys.stderr is None:  # print would take stdout instead
         return
     try:
-        print(f"devpy: {text}", file=sys.stderr, flush=True)
+        print("devpy: " + printable(text, keep="\n\t"), file=sys.stderr, flush=True)
     except OSError:  # nobody listens; what devpy is doing goes on
         return

@@ -33,7 +33,18 @@ _DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQ
 
 
 class PipError(DevpyError):
-    """pip has ended with an error; what it printed is in the problem."""
+    """pip has ended with an error.
+
+    :param output: what it printed
+    """
+
+    def __init__(self, problem: str, mend: str, output: str = "") -> None:
+        super().__init__(problem, mend)
+        self.output = output
+
+    def __str__(self) -> str:
+        shown = "".join(f"\n    {line}" for line in self.output.rstrip().splitlines())
+        return f"{self.problem}{':' if shown else ''}{shown}\n  {self.mend}"
 
 
 def without_diversions(environ: Mapping[str, str]) -> dict[str, str]:
@@ -102,8 +113,7 @@ class Pip(NamedTuple):
         named = _FAILED.search(output)
         at_fault = named["name"] if named else current
         what = f"{task} {at_fault}" if at_fault and at_fault not in task else task
-        shown = "" if self.verbose else "".join(f"\n    {line}" for line in output.rstrip().splitlines())
-        return PipError(f"{what} failed{':' if shown else ''}{shown}", "mend that, then: devpy update-editables")
+        return PipError(f"{what} failed", "mend that, then: devpy update-editables", "" if self.verbose else output)
 
 
 def _package(line: str) -> str | None:
