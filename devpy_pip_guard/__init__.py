@@ -118,20 +118,29 @@ def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, s
     :raises OSError: if there is no record that can be read
     :raises ValueError: if it is broken
     """
-    import os
-
-    # Not blocking, since what is there may be a FIFO.
-    descriptor = os.open(os.path.join(venv, START_RECORD), os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        # Never more room than need be: to give a process a megabyte takes longer than to read the record.
-        size = min(os.fstat(descriptor).st_size, _MOST_BYTES)
-        fields = os.fsdecode(os.read(descriptor, size)).split("\0")
-    finally:
-        os.close(descriptor)
+    fields = read_fields(f"{venv}/{START_RECORD}")
     if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
         raise ValueError("broken")
     _, recorded_venv, base, inputs = fields[:4]
     return recorded_venv, base, inputs, list(zip(fields[4:-1:3], fields[5:-1:3], fields[6:-1:3]))
+
+
+def read_fields(path: str) -> "list[str]":
+    """Return the fields of a record, separated by NUL in its file.
+
+    :param path: absolute
+    :raises OSError: if it cannot be read
+    """
+    import os
+
+    # Not blocking, since what is there may be a FIFO.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        # Never more room than need be: to give a process a megabyte takes longer than to read the record.
+        size = min(os.fstat(descriptor).st_size, _MOST_BYTES)
+        return os.fsdecode(os.read(descriptor, size)).split("\0")
+    finally:
+        os.close(descriptor)
 
 
 def _filled(name: str, template: str, callers: str) -> str:

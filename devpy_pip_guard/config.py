@@ -12,6 +12,7 @@ import sys
 from typing import Any, NamedTuple
 
 from .errors import DevpyError
+from .files import read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,18 +132,15 @@ def _read(path: str) -> Document:
     if not os.path.exists(path):
         indented = "".join("\n    " + line for line in TEMPLATE.splitlines())
         raise DevpyError(f"missing {path}", f"create it, for example:{indented}")
-    if not os.path.isfile(path):  # reading a FIFO would wait for ever
-        raise DevpyError(f"{path}: not a regular file", "put a devpy.toml file in its place")
+    content = read_bytes(path)
     try:
-        with open(path, "rb") as stream:
-            content = stream.read()
         document = tomllib.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
     except UnicodeDecodeError as error:
         raise DevpyError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise DevpyError(f"{path}: {_with_position(error, content)}", "correct the TOML syntax there") from error
+    except ValueError as error:  # more digits than Python takes
+        raise DevpyError(f"{path}: {error}", "write a smaller number") from error
     except RecursionError as error:
         raise DevpyError(f"{path}: nested too deeply", "write plain tables and lists") from error
     _refuse_unknown(path, document)
@@ -312,5 +310,8 @@ def _resolve(path: str, value: str) -> str:
 
 
 def _wrong(path: str, key: str, value: object, problem: str, mend: str) -> DevpyError:
-    shown = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        shown = json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):  # nested deeply by dots, or with more digits than Python shows
+        shown = "…"
     return DevpyError(f"{path}: {key} = {shown} {problem}", mend)

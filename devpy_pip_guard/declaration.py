@@ -7,6 +7,7 @@ import os
 
 from .config import Config, load
 from .errors import DevpyError
+from .files import read_bytes
 
 _CONFIG_KEY = "devpy-config"
 _UPDATE = "run `devpy update-editables`"
@@ -46,15 +47,15 @@ def config_file(pyvenv_cfg: str) -> str:
     :raises DevpyError: if it cannot be read or names no such file
     """
     try:
-        with open(pyvenv_cfg, encoding="utf-8") as lines:
-            for line in lines:
-                key, _, value = line.partition("=")
-                if key.strip() == _CONFIG_KEY and value.strip():
-                    return value.strip()
-    except OSError as error:
-        raise DevpyError(f"{pyvenv_cfg}: {error.strerror}", _REBUILD) from error
+        lines = read_bytes(pyvenv_cfg).decode("utf-8").split("\n")
+    except DevpyError as error:
+        raise DevpyError(error.problem, _REBUILD) from error
     except UnicodeDecodeError as error:
         raise DevpyError(f"{pyvenv_cfg}: not UTF-8 at byte {error.start}", _REBUILD) from error
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key.strip() == _CONFIG_KEY and value.strip():
+            return value.strip()
     raise DevpyError(f"{pyvenv_cfg}: {_CONFIG_KEY}: missing", _REBUILD)
 
 

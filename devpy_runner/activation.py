@@ -174,7 +174,7 @@ def _prompt_modifier(caller: _Caller, prefix: str, settings: CondaSettings, *, s
         return settings.env_prompt.format(
             default_env=default_env, stacked_env=",".join(reversed(shown)), prefix=prefix, name=os.path.basename(prefix)
         )
-    except (AttributeError, LookupError, ValueError) as error:
+    except (AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
         mend = "use {default_env}, {stacked_env}, {prefix} and {name}: conda config --set env_prompt '({default_env}) '"
         raise DevpyError(f"conda's setting env_prompt: cannot format {settings.env_prompt!r}", mend) from error
 
@@ -223,7 +223,21 @@ def _interpreter(conda: str) -> str:
 
 def _scripts(prefix: str, folder: str) -> list[str]:
     """Return the absolute paths of the scripts in a folder of the environment's etc/conda, by name."""
-    return sorted(entry.path for entry in _entries(prefix, folder) if entry.name.endswith(".sh") and not entry.is_dir())
+    return sorted(entry.path for entry in _entries(prefix, folder) if entry.name.endswith(".sh") and _is_script(entry))
+
+
+def _is_script(entry: os.DirEntry[str]) -> bool:
+    """Tell whether to source what is there; what is missing at the end of a link is for the shell to name.
+
+    :raises DevpyError: if it is neither a file, a folder nor the empty device, such as a FIFO, on which a shell waits
+    """
+    if entry.is_file(follow_symlinks=False):  # as most are, and known without asking for each
+        return True
+    if os.path.isdir(entry.path):
+        return False
+    if os.path.exists(entry.path) and not os.path.isfile(entry.path) and os.path.realpath(entry.path) != os.devnull:
+        raise DevpyError(f"{entry.path}: not a regular file", "remove it")
+    return True
 
 
 def _config_variables(prefix: str) -> dict[str, str]:
@@ -253,14 +267,12 @@ def _json_object(path: str) -> dict[str, Any]:
         return {}
     import json
 
+    from devpy_pip_guard.files import read_bytes
+
     mend = "correct the file, or move it away"
-    if not os.path.isfile(path):  # reading a FIFO would wait for ever
-        raise DevpyError(f"{path}: not a regular file", mend)
+    content = read_bytes(path)
     try:
-        with open(path, encoding="utf-8") as stream:
-            return _checked_object(path, json.load(stream))
-    except OSError as error:
-        raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
+        return _checked_object(path, json.loads(content.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise DevpyError(f"{path}: not UTF-8 at byte {error.start}", mend) from error
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import read_bytes
 
 from .condarc import read_settings
 from .prefix import is_environment, names_in
@@ -75,10 +76,10 @@ def _registered(environ: Mapping[str, str]) -> list[str]:
     """Return the prefixes that conda has noted in `~/.conda/environments.txt`."""
     home = environ.get("HOME") or os.path.expanduser("~")
     try:
-        with open(os.path.join(home, ".conda", "environments.txt"), "rb") as stream:
-            return [os.fsdecode(line.strip()) for line in stream]
-    except OSError:
+        content = read_bytes(os.path.join(home, ".conda", "environments.txt"))
+    except DevpyError:
         return []
+    return [os.fsdecode(line.strip()) for line in content.splitlines()]
 
 
 def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:

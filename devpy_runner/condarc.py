@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import read_bytes
 
 from .activation import CondaSettings
 from .conda_install import VARIABLES as VARIABLES_OF_INSTALL
@@ -163,11 +164,7 @@ def _read_variables(environ: Mapping[str, str]) -> _Source:
 
 def _read_file(path: str) -> _Source:
     """Read a condarc; one that names none of the settings is not even parsed, which saves importing yaml."""
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read()
-    except OSError as error:
-        raise DevpyError(f"{path}: {error.strerror}", "make the file readable") from error
+    content = read_bytes(path)
     if not any(key.encode() in content for key in _KEYS):
         return {}
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard import read_fields
 from devpy_virtualenv_plugin import __version__
 
 from .activation import CondaSettings
@@ -97,11 +98,10 @@ def read(root: str, environ: Mapping[str, str]) -> RunRecord | None:
     :param environ: the caller's environment variables, which say where the record is
     """
     try:
-        path = _path(root, environ)
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return _parse(stream.read())
+        found = _parse(read_fields(_path(root, environ)))
     except (OSError, ValueError, IndexError):
         return None
+    return found if found is not None and found.root == root else None
 
 
 def write(record: RunRecord, environ: Mapping[str, str]) -> None:
@@ -162,12 +162,11 @@ def _section(mapping: dict[str, str]) -> Iterable[str]:
     return [str(len(mapping)), *(word for pair in mapping.items() for word in pair)]
 
 
-def _parse(text: str) -> RunRecord | None:
-    """Take the fields apart.
+def _parse(fields: list[str]) -> RunRecord | None:
+    """Make a record of its fields.
 
     :raises ValueError, IndexError: if it is not what `_format` gives
     """
-    fields = text.split(_SEPARATOR)
     if fields[0] != __version__ or fields[-1] != "end":
         return None
     _, root, config, venv, base, root_prefix, env_prompt, auto_stack, changeps1, uppercase = fields[:10]
@@ -178,6 +177,8 @@ def _parse(text: str) -> RunRecord | None:
         end = start + 1 + 2 * int(fields[start])
         sections.append(dict(zip(fields[start + 1 : end : 2], fields[start + 2 : end : 2])))
         start = end
+    if start != len(fields) - 1:
+        return None
     set_callers, unset_callers, variables, unchanged, same = sections
     callers = {**set_callers, **dict.fromkeys(unset_callers)}
     return RunRecord(root, config, venv, base, variables, settings, callers, unchanged, same)

@@ -9,6 +9,9 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import read_bytes
+
 FILE_NAME = "devpy.json"
 LOCK_NAME = ".devpy-lock"
 PATH_FILES = ("conda.pth", "easy-install.pth")
@@ -54,7 +57,7 @@ def read(venv: str) -> Record | None:
     """Return the record of the overlay at `venv`, or None if there is none that can be read."""
     try:
         return _parse(_load(venv))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None  # broken, or of another devpy's making
 
 
@@ -111,10 +114,10 @@ def is_marked(venv: str) -> bool:
     if isinstance(data, dict) and isinstance(data.get("version"), str) and isinstance(data.get("venv"), str):
         return True
     try:
-        with open(os.path.join(venv, "pyvenv.cfg"), encoding="utf-8") as stream:
-            return any(line.startswith("devpy-config = ") for line in stream)
-    except (OSError, ValueError):
+        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
+    except (DevpyError, ValueError):
         return False
+    return any(line.startswith("devpy-config = ") for line in lines)
 
 
 def site_packages(venv: str) -> str | None:
@@ -153,9 +156,8 @@ def _stamp(path: str) -> str:
 def _load(venv: str) -> Any:
     """Return what the file holds, or None."""
     try:
-        with open(os.path.join(venv, FILE_NAME), encoding="utf-8") as stream:
-            return json.load(stream)
-    except (OSError, ValueError, RecursionError):
+        return json.loads(read_bytes(os.path.join(venv, FILE_NAME)).decode("utf-8"))
+    except (DevpyError, ValueError, RecursionError):
         return None
 
 
@@ -163,6 +165,8 @@ def _parse(data: Any) -> Record:
     strings = ("version", "venv", "config", "base_name", "base", "base_stamp", "site_stamp")
     if any(type(data[name]) is not str for name in strings):
         raise TypeError
+    if b"\0" in os.fsencode("".join(data[name] for name in strings)):
+        raise ValueError
     editables = {
         path: {
             name: BuildFile(int(file["mtime_ns"]), int(file["size"]), str(file["sha256"]))
