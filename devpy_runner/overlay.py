@@ -13,6 +13,7 @@ from devpy_virtualenv_plugin.record import Record
 
 from . import editables
 from .prefix import python_version
+from .worktree import is_managed_elsewhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
 def remove(venv: str) -> None:
     """Remove an overlay, waiting for whoever is changing it; a symlink in its place is unlinked, not followed.
 
-    :param venv: absolute; carries devpy's mark
+    :param venv: absolute
+    :raises DevpyError: if it does not carry devpy's mark by the time that nobody else changes it
     """
     from devpy_virtualenv_plugin.lock import empty, locked
 
@@ -96,6 +98,8 @@ def remove(venv: str) -> None:
         os.unlink(venv)
         return
     with locked(venv):
+        if os.path.islink(venv) or not (record.is_marked(venv) or record.is_vacant(venv)):
+            raise DevpyError(f"{venv} was not made by devpy", "see what has come there meanwhile")
         empty(venv)
         os.unlink(os.path.join(venv, record.LOCK_NAME))
         try:
@@ -106,10 +110,14 @@ def remove(venv: str) -> None:
 
 
 def refuse_foreign(overlay: Overlay, config: Config) -> None:
-    """Refuse to go on where something stands that devpy did not make.
+    """Refuse to go on where something stands that devpy did not make, or that belongs to another worktree.
 
-    :raises DevpyError: if the overlay's state is foreign
+    :raises DevpyError: if the overlay's state is foreign, or it lies in a worktree inside this one
     """
+    other = None if config.is_stack else _worktree_around(config.venv, config.root)
+    if other is not None:
+        problem = f"{config.file}: python.venv leads into another worktree, {other}"
+        raise DevpyError(problem, f"cd {other}, or name a folder outside of it")
     if overlay.state == FOREIGN:
         mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
         raise DevpyError(f"{config.venv} was not made by devpy", mend)
@@ -123,6 +131,16 @@ def is_writable(venv: str) -> bool:
     while not os.path.lexists(venv):
         venv = os.path.dirname(venv)
     return os.access(venv, os.W_OK | os.X_OK)
+
+
+def _worktree_around(venv: str, root: str) -> str | None:
+    """Return the other worktree inside `root`, absolute, in which an overlay lies, if it does."""
+    folder = os.path.dirname(venv)
+    while len(folder) > len(os.path.realpath(root)):
+        if os.path.exists(os.path.join(folder, ".git")) and is_managed_elsewhere(folder, root):
+            return folder
+        folder = os.path.dirname(folder)
+    return None
 
 
 def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:

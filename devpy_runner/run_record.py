@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_FILE_NAME = "run-record-"
 _SEPARATOR = "\0"
 _ABSENT = "-"
 _YOUNG_SECONDS = 2.0
@@ -124,6 +125,24 @@ def write(record: RunRecord, environ: Mapping[str, str]) -> None:
         return  # a read-only home: the next run works it all out again
 
 
+def forget(root: str, environ: Mapping[str, str]) -> None:
+    """Remove the records of the worktree at `root`, and the folders that they leave empty.
+
+    :param root: the worktree root, absolute
+    :param environ: the caller's environment variables, which say where the records are
+    """
+    try:
+        folder = os.path.dirname(_path(root, environ))
+        for entry in list(os.scandir(folder)):
+            if entry.name.startswith(_FILE_NAME) and not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.path)
+        for _ in filter(None, root.split("/")):
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)
+    except (OSError, ValueError):
+        return  # none there, a read-only home, or a folder with the records of a worktree inside this one
+
+
 def _path(root: str, environ: Mapping[str, str]) -> str:
     """Return where the record of a worktree is: in the user's cache, since devpy.toml may put the overlay anywhere.
 
@@ -135,7 +154,7 @@ def _path(root: str, environ: Mapping[str, str]) -> str:
         raise ValueError(cache)
     # Callers with other environments, such as a shell with an active one and an IDE, take turns without a loss.
     slot = sum(os.fsencode(environ.get("PATH", "") + environ.get("CONDA_PREFIX", ""))) % 16
-    return os.path.join(cache, "devpy", "runs", root.lstrip("/"), f"run-record-{slot}")
+    return os.path.join(cache, "devpy", "runs", root.lstrip("/"), f"{_FILE_NAME}{slot}")
 
 
 def _changed_ns(path: str) -> int:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .mounts import refuse_mounts
 from .record import FILE_NAME, LOCK_NAME
 
 _SILENT_SECONDS = 1.0
@@ -103,9 +104,11 @@ def empty(venv: str) -> None:
     interrupted removal can be taken up again.
 
     :param venv: absolute; carries devpy's mark
+    :raises DevpyError: if something is mounted in it
     """
     import shutil
 
+    refuse_mounts(venv)
     _set_packages_aside(venv)
     order = {"bin": 0, FILE_NAME: 2}
     entries = sorted(os.scandir(venv), key=lambda entry: order.get(entry.name, 1))
