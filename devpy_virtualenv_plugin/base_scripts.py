@@ -28,6 +28,11 @@ _LAUNCHER_BODY = """\
 import os
 import sys
 
+venv = os.path.realpath(sys.argv[0])[:-len({launcher!r}) - 1]
+made = os.fsdecode({venv!r})
+if sys.prefix == made and os.path.realpath(made) != venv:  # in a copy, whose first line still names that Python
+    python = os.path.join(venv, "bin", "python")
+    os.execv(python, [python] + sys.argv)
 link = sys.argv[0]
 while os.path.islink(link) and os.path.basename(os.readlink(link)) != "base-script":
     link = os.path.join(os.path.dirname(link), os.readlink(link))
@@ -55,7 +60,7 @@ def link(venv: Path, base: Path) -> None:
     """
     launcher = venv / LAUNCHER
     launcher.parent.mkdir(parents=True, exist_ok=True)
-    body = _LAUNCHER_BODY.format(base_bin=os.fsencode(base / "bin"))
+    body = _LAUNCHER_BODY.format(base_bin=os.fsencode(base / "bin"), venv=os.fsencode(venv), launcher=LAUNCHER)
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)

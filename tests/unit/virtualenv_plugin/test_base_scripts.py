@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -188,3 +189,14 @@ def test_base_whose_path_is_not_utf_8(tmp_path: Path, venv: Path) -> None:
     base_scripts.link(venv, base)
     (base / "bin" / "tool").write_text("print('works')\n", encoding="utf-8")
     assert run(venv / "bin" / "tool") == "works"
+
+
+def test_link_in_a_copy_runs_on_the_copys_python(tmp_path: Path, base: Path) -> None:
+    show = f"#!{base}/bin/python\nimport sys\nprint(sys.prefix, sys.argv[0], sys.argv[1:])\n"
+    (base / "bin" / "tool").write_text(show, encoding="utf-8")
+    venvs = [tmp_path / "made", tmp_path / "sp ace"]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venvs[0]], check=True)
+    base_scripts.link(venvs[0], base)
+    shutil.copytree(venvs[0], venvs[1], symlinks=True)
+    for venv in venvs:
+        assert run(venv / "bin" / "tool", "a b") == f"{venv} {venv}/bin/tool ['a b']"
