@@ -7,6 +7,7 @@ from errno import EEXIST, ENOTEMPTY
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import read_bytes
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import BRIDGE, IN_SITE_PACKAGES, LAUNCHER
 from devpy_virtualenv_plugin.record import Record
@@ -78,6 +79,7 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
 
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
     crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
+    crashed = crashed or not _has_pyvenv_cfg(config.venv)  # virtualenv reads it, too
     homes = [os.path.join("lib", f"python{version}"), "bin"]
     if crashed or not all(os.path.isdir(os.path.join(config.venv, home)) for home in homes):
         empty(config.venv)
@@ -156,8 +158,17 @@ def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator
         yield f"its Python is no longer in {found.base}"
     elif found.base_stamp != record.base_stamp(found.base):
         yield f"{found.base} has changed"
-    if not all(os.path.isfile(path) for path in parts(config.venv)):
+    if not all(os.path.isfile(path) for path in parts(config.venv)) or not _has_pyvenv_cfg(config.venv):
         yield "a part of it is missing"
+
+
+def _has_pyvenv_cfg(venv: str) -> bool:
+    """Tell whether there is a pyvenv.cfg without which the overlay's Python would be the base's, and unguarded."""
+    try:
+        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
+    except (DevpyError, ValueError):
+        return False
+    return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
 
 
 def parts(venv: str) -> list[str]:

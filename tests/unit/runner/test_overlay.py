@@ -46,6 +46,7 @@ def configure(root: Path, text: str) -> Config:
 
 
 TOML = '[python]\nbase_conda_env = "shared"\n[editables]\npackages = ["package"]\n'
+PYVENV_CFG = "home = /base/bin\ndevpy-config = /root/devpy.toml\n"
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def made(tmp_path: Path) -> Made:
     for part in overlay.parts(str(venv)):
         Path(part).parent.mkdir(parents=True, exist_ok=True)
         Path(part).touch()
+    (venv / "pyvenv.cfg").write_text(PYVENV_CFG, encoding="utf-8")
     config = configure(root, TOML)
     record.write(
         Record(
@@ -195,6 +197,15 @@ def test_python_is_gone(made: Made, lost: str) -> None:
 def test_base_has_changed(made: Made, changed: str) -> None:
     os.utime(made.base / changed, (1, 1))
     assert_stale(made, f"{made.base} has changed", rebuild=True)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", PYVENV_CFG[:9].encode(), b"home = /base/bin\n", b"\xff" + PYVENV_CFG.encode()]
+)
+def test_pyvenv_cfg_is_broken(made: Made, content: bytes) -> None:
+    """Without its keys the overlay's Python would be the base's, and what pip installs would go there."""
+    (made.venv / "pyvenv.cfg").write_bytes(content)
+    assert made.reason() == "a part of it is missing"
 
 
 def test_pyvenv_cfg_is_gone(made: Made) -> None:
