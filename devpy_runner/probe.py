@@ -1,0 +1,272 @@
+"""What this interpreter would import, and from where: run by its path in an overlay's Python, it is no part of devpy.
+
+Standard library of Python 3.8 only, and the `_devpy_guard` that is in every overlay.
+
+    probe.py environ            the variables that Python has once it has started
+    probe.py state              those, `sys.path`, the finders, and the overlay's editables
+    probe.py import FOLDER      import what the editable in that folder provides
+    probe.py find NAME …        every copy of each, without importing more than the parents of a dotted name
+
+The answer is JSON, in the last line on stdout.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+    del sys.path[0]  # of no concern to anything that is imported below
+
+import json
+from importlib import import_module
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
+from traceback import format_exception_only
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.machinery import ModuleSpec
+
+    Answer = dict[str, Any]
+
+OVERLAY, BASE, STDLIB, PYTHONPATH, PTH, FINDER = "overlay", "base", "stdlib", "PYTHONPATH", "pth", "finder"
+PARENT = "parent"
+OTHER = "other"
+"""What leads to a module: an entry of `sys.path` and where that comes from, a finder of somebody's, or its package.
+
+OTHER is some code that ran as Python started.
+"""
+
+_DEEPEST = 3
+"""How far into a finder's tables to look for paths."""
+
+
+def environ() -> Answer:
+    """Return the variables."""
+    return {"environ": dict(os.environ)}
+
+
+def state() -> Answer:
+    """Return everything that no module has to be imported or searched for."""
+    return {
+        "environ": dict(os.environ),
+        "path": [{"entry": os.path.abspath(entry), **_source_of_entry(entry)} for entry in sys.path],
+        "finders": [
+            {"name": _name_of_finder(finder), "paths": sorted(set(_paths(finder))), **_source_of_finder(finder)}
+            for finder in sys.meta_path
+        ],
+        "packages": _packages(),
+    }
+
+
+def import_package(path: str) -> Answer:
+    """Import what an editable provides; a failure of one module leaves the others their chance.
+
+    :param path: its folder, a real path
+    """
+    modules = [module for package in _packages() if package["path"] == path for module in package["modules"]]
+    errors = {module["name"]: _error_of_import(module["name"]) for module in modules}
+    now = {
+        module["name"]: module for package in _packages() if package["path"] == path for module in package["modules"]
+    }
+    return {"modules": [{**now.get(name, {}), "name": name, "error": error} for name, error in errors.items()]}
+
+
+def find_all(names: list[str]) -> Answer:
+    """Return every copy of each module, the one that an import would give first."""
+    return {"packages": _packages(), "modules": [_found(name) for name in names]}
+
+
+def _packages() -> list[Answer]:
+    origins = import_module("_devpy_guard.origins")
+    return [
+        {"name": package.name, "path": package.path, "modules": [module._asdict() for module in package.modules]}
+        for package in origins.packages()
+    ]
+
+
+def _error_of_import(name: str) -> str:
+    try:
+        import_module(name)
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code does, SystemExit among it
+        return _last_line(error)
+    return ""
+
+
+def _last_line(error: BaseException) -> str:
+    return " ".join(format_exception_only(type(error), error)[-1].split())
+
+
+def _found(name: str) -> Answer:
+    answer: Answer = {"name": name, "expected": "", "copies": [], "error": ""}
+    parent = name.rpartition(".")[0]
+    path = None
+    try:
+        if parent:
+            path = list(import_module(parent).__path__)
+        answer["expected"] = _expected(name)
+        answer["copies"] = _without_repeats(
+            copy for finder in list(sys.meta_path) for copy in _copies(finder, name, path)
+        )
+    except BaseException as error:  # noqa: BLE001 - of a parent or a finder
+        answer["error"] = _last_line(error)
+    return answer
+
+
+def _expected(name: str) -> str:
+    spec = import_module("_devpy_guard.precedence").find_in_overlay(name)
+    return _file(spec) if spec is not None else ""
+
+
+def _copies(finder: Any, name: str, path: list[str] | None) -> Iterator[Answer]:
+    """Yield the copies of a module that one finder leads to, in the order of precedence."""
+    if finder is PathFinder:
+        yield from _copies_on_path(name, path)
+        return
+    spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
+    if spec is None:
+        return
+    is_pythons = finder in (BuiltinImporter, FrozenImporter)
+    source = {"kind": STDLIB, "pth": ""} if is_pythons else {**_source_of_finder(finder), "kind": FINDER}
+    yield {"file": _file(spec), "portions": _portions(spec), "entry": _name_of_finder(finder), **source}
+
+
+def _copies_on_path(name: str, path: list[str] | None) -> list[Answer]:
+    """Return regular modules first: a folder without `__init__.py` wins only where there is none of them."""
+    regular, portions = [], []
+    for entry in sys.path if path is None else path:
+        spec = PathFinder.find_spec(name, [entry])
+        if spec is None:
+            continue
+        source = _source_of_entry(entry) if path is None else {"kind": PARENT, "pth": ""}
+        copy = {"file": _file(spec), "portions": [], "entry": os.path.abspath(entry), **source}
+        if spec.loader is None:
+            portions.append({**copy, "portions": _portions(spec)})
+        else:
+            regular.append(copy)
+    if not portions:
+        return regular
+    folders = dict.fromkeys(folder for copy in portions for folder in copy["portions"])  # each may name them all
+    return [*regular, {**portions[0], "portions": list(folders)}]
+
+
+def _file(spec: ModuleSpec) -> str:
+    origin = getattr(spec.loader_state, "filename", None) or spec.origin or ""  # a frozen module has a source, too
+    return os.path.realpath(origin) if os.path.isabs(origin) else origin if spec.loader is not None else ""
+
+
+def _portions(spec: ModuleSpec) -> list[str]:
+    is_namespace = spec.loader is None or not spec.origin
+    return [os.path.realpath(folder) for folder in spec.submodule_search_locations or []] if is_namespace else []
+
+
+def _without_repeats(copies: Iterator[Answer]) -> list[Answer]:
+    """Leave out what is reached once more in another way."""
+    unique: dict[tuple[str, ...], Answer] = {}
+    for copy in copies:
+        unique.setdefault((copy["file"], *copy["portions"]), copy)
+    return list(unique.values())
+
+
+def _source_of_entry(entry: str) -> dict[str, str]:
+    """Return what has put an entry on `sys.path`."""
+    path = os.path.abspath(entry)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if path in [os.path.abspath(each) for each in given if each]:
+        return {"kind": PYTHONPATH, "pth": ""}
+    pth = _path_lines().get(os.path.realpath(path))
+    if pth is not None:
+        return {"kind": PTH, "pth": pth}
+    if path == _overlay_site_packages():
+        return {"kind": OVERLAY, "pth": ""}
+    if os.path.basename(path) == "site-packages":
+        return {"kind": BASE, "pth": ""}
+    stdlib = os.path.dirname(os.path.abspath(os.__file__))
+    is_pythons = path in (stdlib, os.path.join(stdlib, "lib-dynload")) or path.endswith(".zip")
+    return {"kind": STDLIB if is_pythons else OTHER, "pth": ""}
+
+
+def _overlay_site_packages() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(import_module("_devpy_guard").__file__ or "")))
+
+
+def _path_lines() -> dict[str, str]:
+    """Return, by its real path, the first `.pth` file that adds a folder to `sys.path`."""
+    lines: dict[str, str] = {}
+    for file, line in _pth_lines():
+        if not line.startswith(("import ", "import\t")):
+            lines.setdefault(os.path.realpath(os.path.join(os.path.dirname(file), line)), file)
+    return lines
+
+
+def _pth_lines() -> Iterator[tuple[str, str]]:
+    """Yield the files and lines from which `site` has filled `sys.path`."""
+    for folder in [entry for entry in sys.path if os.path.basename(entry) == "site-packages" and os.path.isdir(entry)]:
+        for name in sorted(os.listdir(folder)):
+            file = os.path.join(folder, name)
+            if name.endswith(".pth") and os.path.isfile(file):
+                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+                    yield from ((file, line.strip()) for line in stream if line.strip() and not line.startswith("#"))
+
+
+def _source_of_finder(finder: Any) -> dict[str, str]:
+    module = _module_of_finder(finder)
+    if module.partition(".")[0] in ("_frozen_importlib", "_frozen_importlib_external", "zipimport"):
+        return {"kind": STDLIB, "pth": ""}
+    for file, line in _pth_lines():
+        if line.startswith("import") and module and module in line:
+            return {"kind": PTH, "pth": file}
+    return {"kind": OTHER, "pth": ""}
+
+
+def _module_of_finder(finder: Any) -> str:
+    return str(getattr(finder, "__module__", None) or getattr(finder, "__name__", ""))
+
+
+def _name_of_finder(finder: Any) -> str:
+    kind = finder if isinstance(finder, type) else type(finder)
+    name = getattr(finder, "__name__", None) or kind.__name__
+    module = str(getattr(finder, "__module__", ""))
+    return f"{module}.{name}" if module else str(name)
+
+
+def _paths(finder: Any) -> Iterator[str]:
+    """Yield the absolute paths in the tables of a finder, such as the mapping of a setuptools editable."""
+    if _source_of_finder(finder)["kind"] == STDLIB or _module_of_finder(finder).startswith("_devpy_guard"):
+        return
+    yield from _paths_in(vars(finder) if hasattr(finder, "__dict__") else {}, 0)
+    module = sys.modules.get(_module_of_finder(finder))
+    tables = vars(module) if module is not None else {}
+    yield from _paths_in({name: value for name, value in tables.items() if not name.startswith("__")}, 0)
+
+
+def _paths_in(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        if os.path.isabs(value):
+            yield os.path.realpath(value)
+    elif depth < _DEEPEST and hasattr(value, "values"):
+        for item in list(value.values()) if not isinstance(value, type) else []:
+            yield from _paths_in(item, depth + 1)
+    elif depth < _DEEPEST and isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _paths_in(item, depth + 1)
+
+
+def main(task: str, arguments: list[str]) -> None:
+    """Answer on the stdout that was given; what imported code prints goes to stderr."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    if task == "import":
+        answer = import_package(arguments[0])
+    elif task == "find":
+        answer = find_all(arguments)
+    else:
+        answer = environ() if task == "environ" else state()
+    sys.stdout.flush()
+    with open(answers, "w", encoding="ascii") as stream:
+        stream.write("\n" + json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])
