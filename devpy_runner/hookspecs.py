@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from .checks import Setup, Verdict
     from .conda import Base
 
 PROJECT = "devpy"
@@ -41,4 +42,34 @@ def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
     :param environ: the caller's environment variables
     :return: the environment, its prefix absolute, or None to leave the search to the others
     :raises devpy_pip_guard.errors.DevpyError: to end the search with a message for the user
+    """
+
+
+@hookspec
+def devpy_check(setup: Setup) -> Iterable[Verdict] | None:
+    """Check something for `devpy doctor`, which asks every plugin, devpy's own checks first.
+
+    One that sees to it that the worktree has its data::
+
+        import os
+
+        from devpy_runner.checks import FAILED, OK, Verdict
+        from devpy_runner.hookspecs import hookimpl
+
+
+        @hookimpl
+        def devpy_check(setup):
+            path = os.path.join(setup.root, "data")
+            if os.path.isdir(path):
+                yield Verdict("data", OK, path)
+            else:
+                yield Verdict("data", FAILED, f"{path} is missing", "dvc pull")
+
+    A check changes nothing. If it raises `devpy_runner.checks.Skipped`, as the parts of `setup` do that are not there,
+    it is shown as skipped; if it raises `DevpyError`, as failed, with what that says. Any other exception, and
+    whatever is no `Verdict`, is a failure of the plugin, which is named.
+
+    :param setup: what to look at: the worktree root, the caller's variables, devpy.toml, the base, the overlay and what
+        its interpreter says of itself
+    :return: what was found, in any number of verdicts; None for nothing to say
     """

@@ -22,7 +22,8 @@ GROUP = "devpy"
 """The group of entry points that plugins are found by."""
 DISABLE_VARIABLE = "DEVPY_DISABLE_PLUGINS"
 """Set to 1, it leaves only the built-in plugins."""
-_WITHOUT_PLUGINS = f"upgrade or uninstall it; {DISABLE_VARIABLE}=1 leaves installed plugins out"
+WITHOUT_PLUGINS = f"upgrade or uninstall it; {DISABLE_VARIABLE}=1 leaves installed plugins out"
+"""What to do about a broken plugin."""
 
 
 class CondaPlugin:
@@ -46,9 +47,9 @@ def find_base(name: str, environ: Mapping[str, str]) -> conda.Base:
     except (DevpyError, OSError):
         raise
     except Exception as error:
-        raise DevpyError(f"a plugin failed to find {name}: {error!r}", _WITHOUT_PLUGINS) from error
+        raise DevpyError(f"a plugin failed to find {name}: {error!r}", WITHOUT_PLUGINS) from error
     if not isinstance(base, conda.Base):
-        raise DevpyError(f"a plugin has found {base!r} for {name}, which is no Base", _WITHOUT_PLUGINS)
+        raise DevpyError(f"a plugin has found {base!r} for {name}, which is no Base", WITHOUT_PLUGINS)
     return base
 
 

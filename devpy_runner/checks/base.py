@@ -1,0 +1,54 @@
+"""Whether the conda environment is there, and has what an overlay needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from devpy_virtualenv_plugin import OLDEST_PYTHON
+
+from ..hookspecs import hookimpl
+from .programs import run
+from .verdicts import FAILED, OK, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .found import Setup
+
+_FACTS = """\
+import json, platform
+try:
+    from pip import __version__ as pip
+except ImportError:
+    pip = ""
+print(json.dumps({"python": platform.python_version(), "pip": pip}))
+"""
+
+
+@hookimpl
+def devpy_check(setup: Setup) -> Iterator[Verdict]:
+    """See `hookspecs.devpy_check`; whether it is there is told by whoever finds it."""
+    assert setup.config  # noqa: S101 - else the check is skipped
+    prefix = setup.find_base()
+    install = f"conda install -p {shlex.quote(prefix)}"
+    python = os.path.join(prefix, "bin", "python")
+    ran = run([python, "-I", "-B", "-c", _FACTS], {**setup.environ, "LC_ALL": "C.UTF-8"}, setup.root)
+    if ran.code != 0:
+        yield Verdict("base", FAILED, f"{python}: {ran.failure}", f"{install} --force-reinstall python")
+        return
+    facts: dict[str, Any] = json.loads(ran.out.rstrip().rpartition("\n")[2])
+    problems = list(_problems(prefix, facts, install))
+    yield from problems
+    if not problems:
+        yield Verdict("base", OK, f"{prefix}: Python {facts['python']}, pip {facts['pip']}")
+
+
+def _problems(prefix: str, facts: dict[str, Any], install: str) -> Iterator[Verdict]:
+    if tuple(map(int, facts["python"].split(".")[:2])) < OLDEST_PYTHON:
+        wanted = "python>={}.{}".format(*OLDEST_PYTHON)
+        yield Verdict("base", FAILED, f"{prefix}: Python {facts['python']} is too old", f"{install} '{wanted}'")
+    if not facts["pip"]:
+        yield Verdict("base", FAILED, f"{prefix} has no pip", f"{install} pip")

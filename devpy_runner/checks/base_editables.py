@@ -1,0 +1,66 @@
+"""Whose checkouts the editables in the base belong to: a worktree that has none of its own runs their code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from devpy_pip_guard.errors import DevpyError
+
+from ..editables import Editable, installed
+from ..hookspecs import hookimpl
+from ..worktree import find_root
+from .programs import run
+from .verdicts import OK, WARNING, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .found import Setup
+
+
+@hookimpl
+def devpy_check(setup: Setup) -> Iterator[Verdict]:
+    """See `hookspecs.devpy_check`."""
+    base = setup.base
+    declared = {normalized(one.name) for one in installed(setup.site_packages) if one.path in setup.config.editables}
+    editables = sorted(set(installed(setup.base_site_packages)))
+    for editable in editables:
+        text = f"{editable.name or 'a path'} in {base} is {editable.path}{_owner(editable.path, setup)}"
+        mend = removal(editable, base)
+        if editable.name and normalized(editable.name) in declared:
+            yield Verdict("base editables", WARNING, f"{text}: a copy of a declared package", mend)
+        elif setup.sibling_of(editable.path) is not None:
+            yield Verdict("base editables", WARNING, f"{text}: a sibling worktree's code", mend)
+        else:
+            yield Verdict("base editables", OK, f"{text}; all worktrees share it")
+    if not editables:
+        yield Verdict("base editables", OK, f"none in {base}")
+
+
+def _owner(path: str, setup: Setup) -> str:
+    """Return whose checkout a folder belongs to, as in " (branch main of /home/me/project)"."""
+    if not os.path.isdir(path):
+        return ", which is gone"
+    try:
+        root = find_root(path, {})
+    except DevpyError:
+        return ""
+    # Where the caller's git variables lead is the caller's own repository.
+    environ = {name: value for name, value in setup.environ.items() if not name.startswith("GIT_")}
+    branch = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], environ, root).out.strip()
+    return f" (branch {branch} of {root})" if branch else f" (no branch, of {root})"
+
+
+def removal(editable: Editable, base: str) -> str:
+    """Return the command that takes an editable out of a base, given by its prefix."""
+    if not editable.name:
+        return f"conda develop --uninstall -p {shlex.quote(base)} {shlex.quote(editable.path)}"
+    return f"{shlex.quote(os.path.join(base, 'bin', 'python'))} -m pip uninstall {editable.name}"
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name in the form of PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()

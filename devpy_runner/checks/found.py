@@ -1,0 +1,187 @@
+"""What a check is given to look at."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from devpy_pip_guard.config import FILE_NAME, Config, load_repository
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin import record
+
+from .. import environment
+from ..condarc import read_settings
+from ..overlay import ABSENT, CURRENT, FOREIGN, STALE, Overlay, examine
+from ..plugins import find_base
+from ..prefix import check_prefix
+from . import interpreter, programs
+from .verdicts import Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .interpreter import State
+    from .programs import Ran
+
+T = TypeVar("T")
+
+_UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+"""So that what a check starts leaves nothing behind."""
+
+
+class Setup:
+    """A worktree's set-up as it is found; nothing in it is changed.
+
+    Each part is looked up when it is first asked for, and raises `Skipped` if it is not there: let it pass, and devpy
+    shows the check as skipped, with the reason.
+
+    :param root: the worktree root, absolute
+    :param environ: the caller's environment variables
+    """
+
+    def __init__(self, root: str, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.environ = environ
+
+    @cached_property
+    def config(self) -> Config:
+        """What devpy.toml says."""
+        return _or_skip(f"no valid {FILE_NAME}", self.load_config)
+
+    def load_config(self) -> Config:
+        """Read devpy.toml.
+
+        :raises DevpyError: if it is missing or broken
+        """
+        return load_repository(os.path.join(self.root, FILE_NAME))
+
+    @cached_property
+    def base(self) -> str:
+        """The prefix of the conda environment that devpy.toml names, absolute."""
+        return _or_skip("no usable base", self.find_base)
+
+    def find_base(self) -> str:
+        """Look for the conda environment.
+
+        :raises DevpyError: if it is not found, or is none
+        """
+        prefix = find_base(self.config.base, self.environ).prefix
+        check_prefix(prefix)
+        return prefix
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """What stands at `config.venv`, in whatever state."""
+        try:
+            return examine(self.config, self.base)
+        except Skipped:
+            return examine(self.config)
+
+    @property
+    def python(self) -> str:
+        """The overlay's interpreter, absolute."""
+        state, python = self.overlay.state, os.path.join(self.config.venv, "bin", "python")
+        if state in (ABSENT, FOREIGN):
+            raise Skipped("no overlay")
+        if state not in (CURRENT, STALE) or self.overlay.record is None:
+            raise Skipped(f"the overlay is {state}")
+        if not os.path.exists(python):
+            raise Skipped("the overlay's Python is gone")
+        return python
+
+    @property
+    def site_packages(self) -> str:
+        """The overlay's site-packages, absolute."""
+        folder = record.site_packages(self.config.venv) if self.python else None
+        if folder is None:
+            raise Skipped("the overlay has no site-packages")
+        return folder
+
+    @property
+    def base_site_packages(self) -> str:
+        """The site-packages that the overlay lets in from the base, absolute."""
+        assert self.overlay.record is not None  # noqa: S101 - else there are no site-packages
+        return os.path.join(self.overlay.record.base, os.path.relpath(self.site_packages, self.config.venv))
+
+    @cached_property
+    def state(self) -> State:
+        """What the overlay's interpreter says of itself."""
+        if isinstance(self._asked_state, Skipped):
+            raise self._asked_state
+        return self._asked_state
+
+    @cached_property
+    def _asked_state(self) -> State | Skipped:
+        try:
+            return interpreter.as_state(self.ask("state"))
+        except Skipped as skipped:  # kept, since asking once more could take as long again
+            return skipped
+
+    @cached_property
+    def siblings(self) -> list[str]:
+        """The roots of the repository's other worktrees, as `git worktree list` has them; real paths."""
+        return [root for root in self._worktrees if root != self.root]
+
+    @cached_property
+    def _worktrees(self) -> list[str]:
+        listed = self.git("worktree", "list", "--porcelain")
+        if listed.code != 0:
+            raise Skipped(listed.failure)
+        lines = [line.partition(" ") for line in listed.out.splitlines()]
+        return [os.path.realpath(path) for word, _, path in lines if word == "worktree"]
+
+    def sibling_of(self, path: str) -> str | None:
+        """Return the root of the sibling worktree that a path lies in, or None; worktrees may lie inside each other."""
+        around = [root for root in (*self._worktrees, self.root) if is_inside(path, root)]
+        owner = max(around, key=len, default=self.root)
+        return owner if owner != self.root else None
+
+    def run(self, command: list[str]) -> Ran:
+        """Run a command as `devpy COMMAND` would; the overlay is not brought up to date for it.
+
+        :param command: the program, by its absolute path, and its arguments
+        """
+        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root)
+
+    def run_plainly(self, command: list[str]) -> Ran:
+        """Run a command as the caller would, without devpy.
+
+        :param command: the program, by its absolute path, and its arguments
+        """
+        return programs.run(command, {**self.environ, **_UNWRITTEN}, self.root)
+
+    def git(self, *arguments: str) -> Ran:
+        """Run git at the worktree root."""
+        return programs.run(["git", *arguments], self.environ, self.root)
+
+    def ask(self, *task: str) -> Any:
+        """Have the overlay's interpreter answer one of the tasks of `probe.py`."""
+        return interpreter.parse(self.run([self.python, interpreter.PROGRAM, *task]))
+
+    def activate(self) -> environment.Environment:
+        """Work out the environment that `devpy COMMAND` gives a command.
+
+        :raises DevpyError: if what the base sets on activation is broken
+        """
+        python = self.python
+        assert self.overlay.record is not None, python  # noqa: S101 - else it would have been skipped
+        base, settings = self.overlay.record.base, read_settings(self.environ)
+        own = environment.variables(self.config, self.root, base)
+        return environment.of(self.config.venv, base, settings, own, self.root, self.environ)
+
+    @cached_property
+    def _environment(self) -> environment.Environment:
+        return _or_skip("the base cannot be activated", self.activate)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies in it; both are real paths."""
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
+
+
+def _or_skip(reason: str, look_up: Callable[[], T]) -> T:
+    try:
+        return look_up()
+    except DevpyError as error:
+        raise Skipped(reason) from error

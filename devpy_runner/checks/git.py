@@ -1,0 +1,39 @@
+"""Whether git leaves the overlay alone."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from ..hookspecs import hookimpl
+from .found import is_inside
+from .verdicts import FAILED, OK, WARNING, Skipped, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .found import Setup
+
+
+@hookimpl
+def devpy_check(setup: Setup) -> Iterator[Verdict]:
+    """See `hookspecs.devpy_check`; an overlay tells git to ignore it, so what counts is what git says."""
+    venv = setup.config.venv
+    if not is_inside(venv, setup.root):
+        yield Verdict("git", OK, f"{venv} lies outside this worktree")
+        return
+    tracked = setup.git("ls-files", "--", venv)
+    if tracked.code != 0:
+        raise Skipped(tracked.failure)
+    count = len(tracked.out.splitlines())
+    if count:
+        text = f"{venv} is tracked by git: {count} file{'' if count == 1 else 's'}"
+        yield Verdict("git", FAILED, text, f"git rm -r --cached --quiet {shlex.quote(venv)}, and commit that")
+    elif not os.path.isdir(venv):
+        raise Skipped("no overlay")
+    elif setup.git("check-ignore", "--quiet", os.path.join(venv, "pyvenv.cfg")).code != 0:
+        ignore = shlex.quote(os.path.join(venv, ".gitignore"))
+        yield Verdict("git", WARNING, f"{venv} is not ignored by git", f"echo '*' > {ignore}")
+    else:
+        yield Verdict("git", OK, f"{venv} is ignored")

@@ -1,0 +1,63 @@
+"""Whether anything leads the overlay's interpreter into another worktree of the same repository."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import probe
+from ..editables import installed
+from ..hookspecs import hookimpl
+from .base_editables import removal
+from .found import is_inside
+from .verdicts import FAILED, OK, WARNING, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .found import Setup
+    from .interpreter import Entry
+
+
+@hookimpl
+def devpy_check(setup: Setup) -> Iterator[Verdict]:
+    """See `hookspecs.devpy_check`; PYTHONPATH has a check of its own."""
+    verdicts = [*_of_declared(setup), *_of_entries(setup)]
+    yield from verdicts
+    if not verdicts:
+        count = len(setup.siblings)
+        text = f"nothing leads into {'the other worktree' if count == 1 else f'one of {count} other worktrees'}"
+        yield Verdict("siblings", OK, text if count else "there are no other worktrees")
+
+
+def _of_declared(setup: Setup) -> Iterator[Verdict]:
+    """Name the packages that are declared to be another worktree's, as a stack's may be."""
+    for path in setup.config.editables:
+        sibling = setup.sibling_of(path)
+        if sibling is not None:
+            mend = f"declare this worktree's own in {setup.config.file}, or run devpy in {sibling}"
+            yield Verdict("siblings", WARNING, f"{path} is declared, but is the code of the worktree {sibling}", mend)
+
+
+def _of_entries(setup: Setup) -> Iterator[Verdict]:
+    for entry in setup.state.entries:
+        if entry.kind == probe.PYTHONPATH:
+            continue
+        for sibling in sorted({setup.sibling_of(path) or "" for path in _undeclared(entry, setup)} - {""}):
+            what = f"{entry.name} on sys.path" if entry.paths[0] == entry.name else f"the finder {entry.name}"
+            text = f"{what}, from {entry.source}, leads into the worktree {sibling}"
+            yield Verdict("siblings", FAILED, text, _mend(entry, setup))
+
+
+def _undeclared(entry: Entry, setup: Setup) -> list[str]:
+    return [path for path in entry.paths if not any(is_inside(path, own) for own in setup.config.editables)]
+
+
+def _mend(entry: Entry, setup: Setup) -> str:
+    if is_inside(entry.pth, setup.config.venv):
+        return "devpy update-editables"
+    there = [editable for editable in installed(setup.base_site_packages) if setup.sibling_of(editable.path)]
+    if there:
+        return removal(there[0], setup.base)
+    if entry.pth:
+        return f"take it out of {entry.pth}"
+    return "devpy clean, then: devpy update-editables"

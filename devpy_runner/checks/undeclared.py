@@ -1,0 +1,26 @@
+"""Whether there are editables in the overlay that devpy.toml does not declare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..editables import installed
+from ..hookspecs import hookimpl
+from .verdicts import OK, WARNING, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .found import Setup
+
+
+@hookimpl
+def devpy_check(setup: Setup) -> Iterator[Verdict]:
+    """See `hookspecs.devpy_check`."""
+    config = setup.config
+    extra = sorted({editable.path for editable in installed(setup.site_packages)}.difference(config.editables))
+    for path in extra:
+        text = f"{path}: an editable in {config.venv} that {config.file} does not declare"
+        yield Verdict("undeclared", WARNING, text, "declare it, or have it removed: devpy update-editables")
+    if not extra:
+        yield Verdict("undeclared", OK, f"no other editables in {config.venv}")

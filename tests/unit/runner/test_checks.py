@@ -1,0 +1,253 @@
+"""The checks of `devpy doctor` on made-up findings, and what becomes of the checks of plugins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devpy_pip_guard.config import load
+from devpy_runner import checks, conda_install, condarc, hookspecs
+from devpy_runner.checks import FAILED, OK, SKIPPED, Setup, Verdict, dependencies, programs, pythonpath, siblings
+from devpy_runner.checks.interpreter import Entry, Module, Package, State
+from devpy_runner.checks.programs import Ran
+
+Install = Callable[[str], None]
+
+IMPORTS = """\
+from devpy_runner.checks import FAILED, OK, Skipped, Verdict
+from devpy_runner.hookspecs import hookimpl
+"""
+CHECK = IMPORTS + "@hookimpl\ndef devpy_check(setup):\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A worktree without a devpy.toml."""
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main" / ".git").write_text("gitdir: elsewhere")
+    return tmp_path / "main"
+
+
+@pytest.fixture
+def setup(root: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
+    monkeypatch.setattr(condarc, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(conda_install, "_USUAL_ROOTS", ())
+    return Setup(str(root), {"HOME": str(root), "PATH": os.defpath})
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a plugin: a module `my_plugin`, and its entry point `mine`."""
+
+    def install(code: str) -> None:
+        info = tmp_path / "site" / "my_dist-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-dist\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[devpy]\nmine = my_plugin\n")
+        (tmp_path / "site" / "my_plugin.py").write_text(code)
+        monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    monkeypatch.delitem(sys.modules, "my_plugin", raising=False)
+    return install
+
+
+def verdicts_of_plugins(setup: Setup) -> list[Verdict]:
+    return list(checks.examine(setup))[len(checks.OWN) :]
+
+
+def test_without_devpy_toml_one_check_fails_and_the_others_say_why_they_cannot_be_made(setup: Setup) -> None:
+    first, *others = checks.examine(setup)
+    assert (first.check, first.state, first.text) == ("config", FAILED, f"missing {setup.root}/devpy.toml")
+    assert 'base_conda_env = "my-conda-env"' in first.mend
+    assert {(verdict.state, verdict.text) for verdict in others} == {(SKIPPED, "no valid devpy.toml")}
+    assert len(others) == len(checks.OWN) - 1
+
+
+def test_a_plugins_check_comes_last(setup: Setup, install: Install) -> None:
+    install(CHECK + "    yield Verdict('data', FAILED, f'{setup.root}/data is missing', 'dvc pull')\n")
+    assert verdicts_of_plugins(setup) == [Verdict("data", FAILED, f"{setup.root}/data is missing", "dvc pull")]
+
+
+def test_a_plugin_may_have_nothing_to_say(setup: Setup, install: Install) -> None:
+    install(CHECK + "    return None\n")
+    assert verdicts_of_plugins(setup) == []
+
+
+def test_a_plugin_may_leave_the_asking_for_what_is_not_there_to_devpy(setup: Setup, install: Install) -> None:
+    install(CHECK + "    yield Verdict('data', OK, setup.config.file)\n")
+    assert verdicts_of_plugins(setup) == [Verdict("mine", SKIPPED, "no valid devpy.toml")]
+
+
+def test_a_plugins_own_message_is_shown(setup: Setup, install: Install) -> None:
+    install(CHECK + "    from devpy_pip_guard.errors import DevpyError\n    raise DevpyError('it rains', 'umbrella')\n")
+    assert verdicts_of_plugins(setup) == [Verdict("mine", FAILED, "it rains", "umbrella")]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("    raise RuntimeError('in\\n two lines')\n", "RuntimeError: in two lines"),
+        ("    raise KeyError('x')\n    yield\n", "KeyError: 'x'"),
+        ("    yield 'fine'\n", "'fine' is no Verdict"),
+        ("    yield Verdict('data', 'good', 'text')\n", "state='good'"),
+        ("    yield Verdict('data', OK, 3)\n", "text=3"),
+        ("    return 3\n", "TypeError: 'int' object is not iterable"),
+    ],
+)
+def test_a_plugin_that_fails_is_named_and_spoils_nothing(
+    setup: Setup, install: Install, body: str, problem: str
+) -> None:
+    install(CHECK + body)
+    (verdict,) = verdicts_of_plugins(setup)
+    assert (verdict.check, verdict.state) == ("mine", FAILED)
+    assert verdict.text.startswith("the check of plugin mine failed: ")
+    assert problem in verdict.text
+    assert "DEVPY_DISABLE_PLUGINS=1" in verdict.mend
+
+
+def test_what_a_plugin_said_before_it_failed_counts(setup: Setup, install: Install) -> None:
+    install(CHECK + "    yield Verdict('data', OK, 'there')\n    raise RuntimeError('broken')\n")
+    assert [verdict.state for verdict in verdicts_of_plugins(setup)] == [OK, FAILED]
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(setup: Setup, install: Install) -> None:
+    install("import no_such_module")
+    first, *others = checks.examine(setup)
+    assert (first.check, first.state) == ("plugins", FAILED)
+    assert first.text.startswith("plugin mine = my_plugin of my-dist: ModuleNotFoundError: ")
+    assert len(others) == len(checks.OWN)
+
+
+def test_plugins_can_be_left_out(setup: Setup, install: Install) -> None:
+    install("raise RuntimeError('broken')")
+    setup.environ = {**setup.environ, "DEVPY_DISABLE_PLUGINS": "1"}
+    assert verdicts_of_plugins(setup) == []
+
+
+def test_the_example_of_the_hook_is_a_plugin(setup: Setup, install: Install, root: Path) -> None:
+    documented = hookspecs.devpy_check.__doc__ or ""
+    indented = documented.partition("::\n")[2].partition("    A check changes nothing.")[0]
+    install("\n".join(line[8:] for line in indented.splitlines()))
+    assert verdicts_of_plugins(setup) == [Verdict("data", FAILED, f"{root}/data is missing", "dvc pull")]
+    (root / "data").mkdir()
+    assert verdicts_of_plugins(setup) == [Verdict("data", OK, f"{root}/data")]
+
+
+@pytest.mark.parametrize(
+    ("program", "failure"),
+    [
+        ("import sys; sys.exit('one\\ntwo')", "ended with exit code 1: two"),
+        ("import os; os._exit(3)", "ended with exit code 3"),
+        ("import os; os.kill(os.getpid(), 11)", "was ended by SIGSEGV"),
+    ],
+)
+def test_how_a_program_ended(program: str, failure: str, tmp_path: Path) -> None:
+    assert programs.run([sys.executable, "-c", program], os.environ, str(tmp_path)).failure == failure
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "SECONDS", 0.5)
+    ran = programs.run(["/bin/sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; wait"], os.environ, str(tmp_path))
+    assert ran.code is None
+    assert ran.failure.startswith("took longer than ")
+    started = int((tmp_path / "pid").read_text())
+    state = Path(f"/proc/{started}/stat")
+    assert not state.exists() or " Z " in state.read_text()
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert "No such file" in programs.run([missing], os.environ, str(tmp_path)).failure
+
+
+@pytest.fixture
+def found(setup: Setup, root: Path) -> Setup:
+    """A worktree `main` that declares itself, with the siblings `feature` and, inside its own folder, `inner`."""
+    (root / "devpy.toml").write_text('[python]\nbase_conda_env = "/base"\n[editables]\npackages = ["."]\n')
+    for folder in ("../feature/src", "inner/src", "src"):
+        (root / folder).mkdir(parents=True)
+    known = {
+        "config": load(str(root / "devpy.toml")),
+        "base": "/base",
+        "_worktrees": [str(root), str(root.parent / "feature"), str(root / "inner")],
+    }
+    setup.__dict__.update(known)
+    return setup
+
+
+def put_in_state(setup: Setup, *entries: Entry, packages: tuple[Package, ...] = (), **environ: str) -> None:
+    setup.__dict__["_asked_state"] = State(environ, list(entries), list(packages))
+
+
+def entry(path: Path, kind: str = "pth", pth: str = "/base/lib/x.pth") -> Entry:
+    return Entry(str(path), [str(path)], kind, pth)
+
+
+@pytest.mark.parametrize(
+    ("path", "sibling"),
+    [("src", None), ("../feature/src", "../feature"), ("inner/src", "inner"), ("../featured", None), ("..", None)],
+)
+def test_worktree_that_a_path_lies_in(found: Setup, root: Path, path: str, sibling: str | None) -> None:
+    expected = None if sibling is None else os.path.normpath(root / sibling)
+    assert found.sibling_of(os.path.normpath(root / path)) == expected
+
+
+def test_finder_that_leads_into_a_sibling(found: Setup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(siblings, "installed", lambda _: [])
+    monkeypatch.setattr(Setup, "base_site_packages", "/base/lib")
+    feature = root.parent / "feature"
+    finder = Entry(
+        "__editable___x_finder._EditableFinder", [str(root / "src"), str(feature / "x.py")], "pth", "/b/x.pth"
+    )
+    put_in_state(found, entry(root / "src"), finder)
+    (verdict,) = siblings.devpy_check(found)
+    assert verdict == Verdict(
+        "siblings",
+        FAILED,
+        f"the finder {finder.name}, from /b/x.pth, leads into the worktree {feature}",
+        "take it out of /b/x.pth",
+    )
+
+
+def test_nothing_leads_into_a_sibling(found: Setup, root: Path) -> None:
+    put_in_state(found, entry(root / "src"), entry(root.parent / "feature", "PYTHONPATH", ""))
+    assert list(siblings.devpy_check(found)) == [Verdict("siblings", OK, "nothing leads into one of 2 other worktrees")]
+
+
+def test_pythonpath_that_activation_has_set(found: Setup, root: Path) -> None:
+    """It cannot be unset by the caller."""
+    feature = root.parent / "feature" / "src"
+    module = Module("mine", str(root / "src" / "mine.py"), str(feature / "mine.py"))
+    package = Package("mine", str(root), [module])
+    put_in_state(found, entry(feature, "PYTHONPATH", ""), packages=(package,), PYTHONPATH=str(feature))
+    (verdict,) = pythonpath.devpy_check(found)
+    assert verdict.state == FAILED
+    assert verdict.text == f"PYTHONPATH: {feature} shadows mine: {feature}/mine.py instead of {root}/src/mine.py"
+    assert verdict.mend == f"see what sets it: [env] in {root}/devpy.toml, or the base's activation scripts"
+
+
+@pytest.mark.parametrize(
+    ("line", "mend"),
+    [
+        ("My_Pkg 1.0 requires six, which is not installed.", "conda install -p /base six, or install_deps = true in "),
+        ("my-pkg 1.0 has requirement six>=2,<3, but you have six 1.0.", "conda install -p /base 'six>=2,<3'"),
+        (
+            'my.pkg 1.0 has requirement six[x] >=2; python_version > "3", but you have six 1.0.',
+            "conda install -p /base 'six>=2'",
+        ),
+        ("my-pkg 1.0 is not supported on this platform", "see what pip says: devpy python -m pip check"),
+    ],
+)
+def test_unmet_requirement(found: Setup, root: Path, monkeypatch: pytest.MonkeyPatch, line: str, mend: str) -> None:
+    put_in_state(found, packages=(Package("My-Pkg", str(root), []),))
+    monkeypatch.setattr(Setup, "python", "python")
+    monkeypatch.setattr(found, "run", lambda _: Ran(1, f"other 1.0 requires this, which is not.\n{line}\n", ""))
+    (verdict,) = dependencies.devpy_check(found)
+    assert (verdict.check, verdict.state, verdict.text) == ("dependencies", FAILED, line.rstrip("."))
+    assert verdict.mend.startswith(mend)
