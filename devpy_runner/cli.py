@@ -9,11 +9,11 @@ from devpy_pip_guard.errors import DevpyError
 
 from .messages import tell
 
-COMMANDS = ("info", "update-editables", "clean", "demo")
+COMMANDS = ("info", "update-editables", "clean", "doctor", "demo")
 
 HELP = """\
 usage: devpy [--cwd DIR] [--no-sync] [--] COMMAND [ARG ...]
-       devpy {info,update-editables,clean,demo} [OPTION ...]
+       devpy {info,update-editables,clean,doctor,demo} [OPTION ...]
 
 Run COMMAND in this git worktree's environment: the conda environment that devpy.toml names, with the worktree's own
 editable packages first.
@@ -29,6 +29,7 @@ devpy's own commands:
   info               show the configuration and the overlay's state
   update-editables   make the overlay and install the declared editable packages
   clean              remove the overlay
+  doctor             check that the right code runs, and tell how to mend what is wrong
   demo               show, in a throwaway repository, what devpy does
 
 examples:

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     """By their spellings, separated by spaces, what `ArgumentParser.add_argument` is told of each."""
 
 
+def current_root() -> str:
+    """Return the root of the worktree that devpy was started in, absolute.
+
+    :raises DevpyError: if there is none
+    """
+    import os
+
+    from ..worktree import current_folder, find_root
+
+    return find_root(current_folder(), os.environ)
+
+
 def current_worktree() -> tuple[str, Config]:
     """Return the root of the worktree that devpy was started in, absolute, and what its devpy.toml says.
 
@@ -22,9 +34,7 @@ def current_worktree() -> tuple[str, Config]:
 
     from devpy_pip_guard.config import FILE_NAME, load_repository
 
-    from ..worktree import current_folder, find_root
-
-    root = find_root(current_folder(), os.environ)
+    root = current_root()
     return root, load_repository(os.path.join(root, FILE_NAME))
 
 
@@ -54,4 +64,6 @@ def _key(spellings: str) -> str:
 
 
 def _default(settings: dict[str, Any]) -> object:
+    if settings.get("nargs") == "*":
+        return []
     return False if settings.get("action") == "store_true" else None

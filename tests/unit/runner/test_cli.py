@@ -86,7 +86,7 @@ def test_errors_go_to_stderr_and_exit_with_2(line: str, capsys: pytest.CaptureFi
     assert len(captured.err.splitlines()) == 2
 
 
-@pytest.mark.parametrize("arguments", [["info"], ["clean"], ["update-editables"], ["true"]])
+@pytest.mark.parametrize("arguments", [["info"], ["clean"], ["update-editables"], ["doctor"], ["true"]])
 def test_outside_a_worktree(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,111 @@
+"""Where a module comes from, what it shadows, and why."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import probe
+from .checks.found import is_inside
+from .checks.interpreter import as_packages, source
+from .checks.verdicts import Skipped
+
+if TYPE_CHECKING:
+    from .checks import Setup
+    from .checks.interpreter import Package
+
+
+class Copy(NamedTuple):
+    """One of the files that a module can be imported from; paths are absolute."""
+
+    files: list[str]
+    """The file, or the folders of a namespace package; "built-in" for a module that Python has no file for."""
+    reason: str
+    """What leads there, and where that comes from."""
+    owner: str
+    """Whose it is: a declared package's, the overlay's, the base's, another worktree's; empty if nobody's."""
+
+
+class Origin(NamedTuple):
+    """What is known of a module."""
+
+    name: str
+    copies: list[Copy]
+    """In the order of precedence: an import gives the first one, which shadows the others."""
+    problem: str
+    """What is wrong, in one line; empty if it comes from where it should."""
+
+
+def find(setup: Setup, names: list[str]) -> list[Origin]:
+    """Look for modules as the overlay's Python would, and import none but the parents of dotted names.
+
+    :param names: the modules, dotted for a submodule
+    :raises Skipped: if there is no overlay whose Python can be asked
+    """
+    answer = setup.ask("find", *names)
+    packages = as_packages(answer)
+    return [_origin(found, packages, setup) for found in answer["modules"]]
+
+
+def _origin(found: dict[str, Any], packages: list[Package], setup: Setup) -> Origin:
+    copies = [_copy(copy, packages, setup) for copy in found["copies"]]
+    return Origin(found["name"], copies, _problem(found, copies, packages))
+
+
+def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package]) -> str:
+    if found["error"]:
+        return str(found["error"])
+    if not copies:
+        return "not found"
+    package = _package_of(found["name"], packages)
+    expected = found["expected"]
+    if package is not None and expected and copies[0].files != [expected]:
+        return f"{package.name} ({package.path}) declares it, so it should come from {expected}"
+    return ""
+
+
+def _package_of(name: str, packages: list[Package]) -> Package | None:
+    """Return the declared package that provides a module or one of its parents."""
+    for package in packages:
+        if any(f"{name}.".startswith(f"{module.name}.") for module in package.modules):
+            return package
+    return None
+
+
+def _copy(copy: dict[str, Any], packages: list[Package], setup: Setup) -> Copy:
+    files = copy["portions"] or [copy["file"]]
+    return Copy(files, _reason(copy), _owner(files[0], packages, setup))
+
+
+def _reason(copy: dict[str, Any]) -> str:
+    where = source(copy["kind"], copy["pth"])
+    if copy["kind"] == probe.FINDER:
+        return f"the finder {copy['entry']}" + (f", from {copy['pth']}" if copy["pth"] else "")
+    if copy["kind"] == probe.PARENT:
+        return f"{copy['entry']}, where its package searches"
+    if copy["kind"] == probe.STDLIB and not os.path.isabs(copy["entry"]):
+        return where
+    return f"{copy['entry']} on sys.path, from {where}"
+
+
+def _owner(path: str, packages: list[Package], setup: Setup) -> str:
+    assert setup.overlay.record is not None  # noqa: S101 - its interpreter has answered
+    if not os.path.isabs(path):
+        return ""
+    if is_inside(path, os.path.realpath(setup.config.venv)):
+        return "in the overlay"
+    if is_inside(path, os.path.realpath(setup.overlay.record.base)):
+        return "in the base"
+    sibling = _sibling_of(path, setup)
+    around = [package for package in packages if is_inside(path, package.path)]
+    if around and not sibling:
+        package = max(around, key=lambda package: len(package.path))
+        return f"declared: {package.name} ({package.path})"
+    return f"in another worktree, {sibling}" if sibling else ""
+
+
+def _sibling_of(path: str, setup: Setup) -> str | None:
+    try:
+        return setup.sibling_of(path)
+    except Skipped:  # no git to ask
+        return None
