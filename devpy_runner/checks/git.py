@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ..hookspecs import hookimpl
+from ..overlay import ABSENT, FOREIGN
 from .found import is_inside
 from .verdicts import FAILED, OK, WARNING, Skipped, Verdict
 
@@ -30,7 +31,7 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     if count:
         text = f"{venv} is tracked by git: {count} file{'' if count == 1 else 's'}"
         yield Verdict("git", FAILED, text, f"git rm -r --cached --quiet {shlex.quote(venv)}, and commit that")
-    elif not os.path.isdir(venv):
+    elif setup.overlay.state in (ABSENT, FOREIGN):
         raise Skipped("no overlay")
     elif setup.git("check-ignore", "--quiet", os.path.join(venv, "pyvenv.cfg")).code != 0:
         ignore = shlex.quote(os.path.join(venv, ".gitignore"))

@@ -73,7 +73,8 @@ def _of_plain_start(setup: Setup) -> Iterator[Verdict]:
             f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
         )
         text = f"plain {setup.python} does not get what devpy gives it in {shown}"
-        yield Verdict("variables", WARNING, text, "put devpy before what needs them, or: source .venv/bin/activate")
+        mend = f"put devpy before what needs them, or: source {os.path.join(setup.config.venv, 'bin', 'activate')}"
+        yield Verdict("variables", WARNING, text, mend)
 
 
 def _matters(name: str) -> bool:

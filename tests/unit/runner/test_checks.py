@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from devpy_pip_guard.config import load
 from devpy_runner import checks, conda_install, condarc, hookspecs
-from devpy_runner.checks import FAILED, OK, SKIPPED, Setup, Verdict, dependencies, programs, pythonpath, siblings
+from devpy_runner.checks import (
+    FAILED,
+    OK,
+    SKIPPED,
+    WARNING,
+    Setup,
+    Verdict,
+    dependencies,
+    programs,
+    pythonpath,
+    siblings,
+    variables,
+)
 from devpy_runner.checks.interpreter import Entry, Module, Package, State
 from devpy_runner.checks.programs import Ran
 
@@ -181,8 +194,10 @@ def found(setup: Setup, root: Path) -> Setup:
     return setup
 
 
-def put_in_state(setup: Setup, *entries: Entry, packages: tuple[Package, ...] = (), **environ: str) -> None:
-    setup.__dict__["_asked_state"] = State(environ, list(entries), list(packages))
+def put_in_state(
+    setup: Setup, *entries: Entry, packages: Sequence[Package] = (), environ: Mapping[str, str] | None = None
+) -> None:
+    setup.__dict__["_asked_state"] = State(dict(environ or {}), list(entries), list(packages))
 
 
 def entry(path: Path, kind: str = "pth", pth: str = "/base/lib/x.pth") -> Entry:
@@ -225,7 +240,7 @@ def test_pythonpath_that_activation_has_set(found: Setup, root: Path) -> None:
     feature = root.parent / "feature" / "src"
     module = Module("mine", str(root / "src" / "mine.py"), str(feature / "mine.py"))
     package = Package("mine", str(root), [module])
-    put_in_state(found, entry(feature, "PYTHONPATH", ""), packages=(package,), PYTHONPATH=str(feature))
+    put_in_state(found, entry(feature, "PYTHONPATH", ""), packages=[package], environ={"PYTHONPATH": str(feature)})
     (verdict,) = pythonpath.devpy_check(found)
     assert verdict.state == FAILED
     assert verdict.text == f"PYTHONPATH: {feature} shadows mine: {feature}/mine.py instead of {root}/src/mine.py"
@@ -245,9 +260,60 @@ def test_pythonpath_that_activation_has_set(found: Setup, root: Path) -> None:
     ],
 )
 def test_unmet_requirement(found: Setup, root: Path, monkeypatch: pytest.MonkeyPatch, line: str, mend: str) -> None:
-    put_in_state(found, packages=(Package("My-Pkg", str(root), []),))
+    put_in_state(found, packages=[Package("My-Pkg", str(root), [])])
     monkeypatch.setattr(Setup, "python", "python")
     monkeypatch.setattr(found, "run", lambda _: Ran(1, f"other 1.0 requires this, which is not.\n{line}\n", ""))
     (verdict,) = dependencies.devpy_check(found)
     assert (verdict.check, verdict.state, verdict.text) == ("dependencies", FAILED, line.rstrip("."))
     assert verdict.mend.startswith(mend)
+
+
+def test_the_example_of_contributing_is_a_plugin(setup: Setup, install: Install, root: Path) -> None:
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    install(text.partition("devpy_check_data.py`:\n\n```python\n")[2].partition("```")[0])
+    assert verdicts_of_plugins(setup) == [
+        Verdict("data", FAILED, f"{root}/data is missing", "dvc pull"),
+        Verdict("mine", SKIPPED, "no valid devpy.toml"),
+    ]
+
+
+def test_declared_package_of_a_sibling(found: Setup, root: Path) -> None:
+    """As a stack's may be, seen from another worktree."""
+    feature = str(root.parent / "feature")
+    found.__dict__["config"] = found.config._replace(editables=[feature])
+    put_in_state(found, entry(root.parent / "feature" / "src"))
+    (verdict,) = siblings.devpy_check(found)
+    assert (verdict.state, verdict.check) == (WARNING, "siblings")
+    assert verdict.text == f"{feature} is declared, but is the code of the worktree {feature}"
+    assert verdict.mend.endswith(f"or run devpy in {feature}")
+
+
+@pytest.mark.parametrize(
+    ("by_devpy", "plain", "missed"),
+    [
+        ({"CUDA_HOME": "/cuda"}, {"CUDA_HOME": "/cuda"}, None),
+        ({"CUDA_HOME": "/cuda"}, {"CUDA_HOME": "/other"}, "CUDA_HOME"),
+        ({"B": "1", "A": "1"}, {}, "A, B"),
+        ({}, {"A": "1"}, "A"),
+        ({"SHLVL": "2", "CONDA_SHLVL": "1", "__CONDA_SHLVL_0_A": "", "CONDA_PREFIX_1": "/b"}, {}, None),
+        ({"PATH": "/v/bin:/x:/b/bin"}, {"PATH": "/v/bin:/b/bin:/old:/x"}, None),
+        ({"PATH": "/v/bin:/b/bin"}, {"PATH": "/x:/v/bin:/b/bin"}, "PATH"),
+        ({"PATH": "/v/bin:/b/bin"}, {"PATH": "/v/bin"}, "PATH"),
+        (dict.fromkeys("ABCDEFG", ""), {}, "A, B, C, D, E and 2 more"),
+    ],
+)
+def test_variables_that_plain_python_does_not_get(
+    found: Setup, monkeypatch: pytest.MonkeyPatch, by_devpy: dict[str, str], plain: dict[str, str], missed: str | None
+) -> None:
+    put_in_state(found, environ=by_devpy)
+    monkeypatch.setattr(Setup, "python", "/v/bin/python")
+    monkeypatch.setattr(Setup, "activate", lambda _: None)
+    monkeypatch.setattr(variables, "_of_record", lambda _: [])
+    monkeypatch.setattr(found, "run_plainly", lambda _: Ran(0, json.dumps({"environ": plain}), ""))
+    (verdict,) = variables.devpy_check(found)
+    if missed is None:
+        assert verdict == Verdict("variables", OK, "the same for devpy and for plain /v/bin/python")
+    else:
+        assert verdict.state == WARNING
+        assert verdict.text == f"plain /v/bin/python does not get what devpy gives it in {missed}"
+        assert verdict.mend.endswith(f"source {found.config.venv}/bin/activate")
