@@ -89,12 +89,11 @@ def _reason(copy: dict[str, Any]) -> str:
 
 
 def _owner(path: str, packages: list[Package], setup: Setup) -> str:
-    assert setup.overlay.record is not None  # noqa: S101 - its interpreter has answered
     if not os.path.isabs(path):
         return ""
     if is_inside(path, os.path.realpath(setup.config.venv)):
         return "in the overlay"
-    if is_inside(path, os.path.realpath(setup.overlay.record.base)):
+    if is_inside(path, os.path.realpath(setup.record.base)):
         return "in the base"
     sibling = _sibling_of(path, setup)
     around = [package for package in packages if is_inside(path, package.path)]

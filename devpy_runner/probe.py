@@ -79,10 +79,24 @@ def find_all(names: list[str]) -> Answer:
 
 
 def _packages() -> list[Answer]:
+    """Return the overlay's editables; a module that comes from where it should is found right there."""
     origins = import_module("_devpy_guard.origins")
+    packages = origins.packages()
+    elsewhere = [module for _, module in origins.elsewhere(packages)]
     return [
-        {"name": package.name, "path": package.path, "modules": [module._asdict() for module in package.modules]}
-        for package in origins.packages()
+        {
+            "name": package.name,
+            "path": package.path,
+            "modules": [
+                {
+                    "name": module.name,
+                    "expected": module.expected,
+                    "found": module.found if module in elsewhere else module.expected,
+                }
+                for module in package.modules
+            ],
+        }
+        for package in packages
     ]
 
 

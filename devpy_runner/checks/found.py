@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.record import Record, site_packages
 
 from .. import environment
 from ..condarc import read_settings
-from ..overlay import ABSENT, CURRENT, FOREIGN, STALE, Overlay, examine
+from ..overlay import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine
 from ..plugins import find_base
 from ..prefix import check_prefix
 from . import interpreter, programs
@@ -79,13 +79,15 @@ class Setup:
             return examine(self.config)
 
     @property
+    def record(self) -> Record:
+        """What the overlay says of itself, if it can be used."""
+        return self._usable()[1]
+
+    @property
     def python(self) -> str:
         """The overlay's interpreter, absolute."""
-        state, python = self.overlay.state, os.path.join(self.config.venv, "bin", "python")
-        if state in (ABSENT, FOREIGN):
-            raise Skipped("no overlay")
-        if state not in (CURRENT, STALE) or self.overlay.record is None:
-            raise Skipped(f"the overlay is {state}")
+        venv, _ = self._usable()
+        python = os.path.join(venv, "bin", "python")
         if not os.path.exists(python):
             raise Skipped("the overlay's Python is gone")
         return python
@@ -93,7 +95,8 @@ class Setup:
     @property
     def site_packages(self) -> str:
         """The overlay's site-packages, absolute."""
-        folder = record.site_packages(self.config.venv) if self.python else None
+        venv, _ = self._usable()
+        folder = site_packages(venv)
         if folder is None:
             raise Skipped("the overlay has no site-packages")
         return folder
@@ -101,8 +104,16 @@ class Setup:
     @property
     def base_site_packages(self) -> str:
         """The site-packages that the overlay lets in from the base, absolute."""
-        assert self.overlay.record is not None  # noqa: S101 - else there are no site-packages
-        return os.path.join(self.overlay.record.base, os.path.relpath(self.site_packages, self.config.venv))
+        return os.path.join(self.record.base, os.path.relpath(self.site_packages, self.config.venv))
+
+    def _usable(self) -> tuple[str, Record]:
+        """Return where the overlay is, and its record, unless only a sync could make use of it."""
+        state, found = self.overlay.state, self.overlay.record
+        if state in (ABSENT, FOREIGN):
+            raise Skipped("no overlay")
+        if state == INCOMPLETE or found is None:
+            raise Skipped(f"the overlay is {state}")
+        return self.config.venv, found
 
     @cached_property
     def state(self) -> State:
@@ -164,9 +175,7 @@ class Setup:
 
         :raises DevpyError: if what the base sets on activation is broken
         """
-        python = self.python
-        assert self.overlay.record is not None, python  # noqa: S101 - else it would have been skipped
-        base, settings = self.overlay.record.base, read_settings(self.environ)
+        base, settings = self.record.base, read_settings(self.environ)
         own = environment.variables(self.config, self.root, base)
         return environment.of(self.config.venv, base, settings, own, self.root, self.environ)
 

@@ -36,7 +36,7 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
 def _of_package(setup: Setup, package: Package) -> Iterator[Verdict]:
     if not package.modules:
         text = f"{package.name} ({package.path}): nothing tells under which name it is imported"
-        yield Verdict("imports", WARNING, text, "devpy doctor MODULE tells where a module comes from")
+        yield Verdict("imports", WARNING, text, "devpy doctor MODULE tells where one comes from")
         return
     try:
         modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]

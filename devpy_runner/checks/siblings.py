@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from .. import probe
@@ -49,7 +50,9 @@ def _of_entries(setup: Setup) -> Iterator[Verdict]:
 
 
 def _undeclared(entry: Entry, setup: Setup) -> list[str]:
-    return [path for path in entry.paths if not any(is_inside(path, own) for own in setup.config.editables)]
+    """Return where an entry leads to; overlay and base may lie in a worktree without holding any of its code."""
+    known = [*setup.config.editables, *map(os.path.realpath, (setup.config.venv, setup.record.base))]
+    return [path for path in entry.paths if not any(is_inside(path, folder) for folder in known)]
 
 
 def _mend(entry: Entry, setup: Setup) -> str:

@@ -34,8 +34,7 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
 
 
 def _of_record(setup: Setup) -> Iterator[Verdict]:
-    assert setup.overlay.record is not None  # noqa: S101 - else there is no interpreter
-    state, _ = start_record.examine(setup.config, setup.overlay.record.base)
+    state, _ = start_record.examine(setup.config, setup.record.base)
     if state != start_record.CURRENT:
         text = f"{os.path.join(setup.config.venv, START_RECORD)}: {_absent_or(state)}"
         yield Verdict("variables", WARNING, text, "any devpy command writes it anew: devpy true")

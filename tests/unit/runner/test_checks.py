@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,9 +28,24 @@ from devpy_runner.checks import (
 )
 from devpy_runner.checks.interpreter import Entry, Module, Package, State
 from devpy_runner.checks.programs import Ran
+from devpy_runner.overlay import CURRENT, Overlay
+from devpy_virtualenv_plugin.record import Record
 
 Install = Callable[[str], None]
 
+RECORD = Record(
+    version="1",
+    complete=True,
+    built=True,
+    venv="/v",
+    config="/devpy.toml",
+    base_name="base",
+    base="/base",
+    base_stamp="",
+    editables={},
+    has_deps=False,
+    site_stamp="",
+)
 IMPORTS = """\
 from devpy_runner.checks import FAILED, OK, Skipped, Verdict
 from devpy_runner.hookspecs import hookimpl
@@ -165,13 +181,17 @@ def test_how_a_program_ended(program: str, failure: str, tmp_path: Path) -> None
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "SECONDS", 0.5)
-    ran = programs.run(["/bin/sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; wait"], os.environ, str(tmp_path))
+    """Once nobody has the FIFO open for writing, reading comes to its end."""
+    monkeypatch.setattr(programs, "SECONDS", 2.0)
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    ran = programs.run(["/bin/sh", "-c", "exec >fifo; echo started; sleep 300 & wait"], os.environ, str(tmp_path))
     assert ran.code is None
     assert ran.failure.startswith("took longer than ")
-    started = int((tmp_path / "pid").read_text())
-    state = Path(f"/proc/{started}/stat")
-    assert not state.exists() or " Z " in state.read_text()
+    assert os.read(reader, 100) == b"started\n"
+    assert select.select([reader], [], [], 30)[0]
+    assert os.read(reader, 100) == b""
+    os.close(reader)
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
@@ -188,6 +208,7 @@ def found(setup: Setup, root: Path) -> Setup:
     known = {
         "config": load(str(root / "devpy.toml")),
         "base": "/base",
+        "overlay": Overlay(CURRENT, [], False, RECORD),
         "_worktrees": [str(root), str(root.parent / "feature"), str(root / "inner")],
     }
     setup.__dict__.update(known)
@@ -231,7 +252,10 @@ def test_finder_that_leads_into_a_sibling(found: Setup, root: Path, monkeypatch:
 
 
 def test_nothing_leads_into_a_sibling(found: Setup, root: Path) -> None:
-    put_in_state(found, entry(root / "src"), entry(root.parent / "feature", "PYTHONPATH", ""))
+    """A base that lies in one does not."""
+    base = root.parent / "feature" / "env"
+    found.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(base)))
+    put_in_state(found, entry(root / "src"), entry(base / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
     assert list(siblings.devpy_check(found)) == [Verdict("siblings", OK, "nothing leads into one of 2 other worktrees")]
 
 
