@@ -32,6 +32,8 @@ class Origin(NamedTuple):
     name: str
     copies: list[Copy]
     """In the order of precedence: an import gives the first one, which shadows the others."""
+    left_out: list[Copy]
+    """What Python would find besides if devpy did not keep the base's copies of declared packages away from it."""
     problem: str
     """What is wrong, in one line; empty if it comes from where it should."""
 
@@ -49,7 +51,8 @@ def find(setup: Setup, names: list[str]) -> list[Origin]:
 
 def _origin(found: dict[str, Any], packages: list[Package], setup: Setup) -> Origin:
     copies = [_copy(copy, packages, setup) for copy in found["copies"]]
-    return Origin(found["name"], copies, _problem(found, copies, packages))
+    left_out = [_copy(copy, packages, setup) for copy in found["left_out"]]
+    return Origin(found["name"], copies, left_out, _problem(found, copies, packages))
 
 
 def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package]) -> str:

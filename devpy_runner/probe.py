@@ -113,7 +113,7 @@ def _last_line(error: BaseException) -> str:
 
 
 def _found(name: str) -> Answer:
-    answer: Answer = {"name": name, "expected": "", "copies": [], "error": ""}
+    answer: Answer = {"name": name, "expected": "", "copies": [], "left_out": [], "error": ""}
     parent = name.rpartition(".")[0]
     path = None
     try:
@@ -123,9 +123,25 @@ def _found(name: str) -> Answer:
         answer["copies"] = _without_repeats(
             copy for finder in list(sys.meta_path) for copy in _copies(finder, name, path)
         )
+        known = [(copy["file"], copy["portions"]) for copy in answer["copies"]]
+        left_out = _without_repeats(_left_out(name)) if path is None else []
+        answer["left_out"] = [copy for copy in left_out if (copy["file"], copy["portions"]) not in known]
     except BaseException as error:  # noqa: BLE001 - of a parent or a finder
         answer["error"] = _last_line(error)
     return answer
+
+
+def _left_out(name: str) -> Iterator[Answer]:
+    """Yield what an import would find if devpy had not put the overlay before it."""
+    for finder in sys.meta_path:
+        inner = _unwrapped(finder)
+        if inner is not finder:
+            yield from _copies(inner, name, None)
+    for folder, pth in _path_lines().items():
+        if folder not in map(os.path.realpath, sys.path):
+            spec = PathFinder.find_spec(name, [folder])
+            if spec is not None:
+                yield {"file": _file(spec), "portions": _portions(spec), "entry": folder, "kind": PTH, "pth": pth}
 
 
 def _expected(name: str) -> str:
@@ -225,7 +241,7 @@ def _pth_lines() -> Iterator[tuple[str, str]]:
 
 
 def _source_of_finder(finder: Any) -> dict[str, str]:
-    module = _module_of_finder(finder)
+    module = _module_of_finder(_unwrapped(finder))
     if module.partition(".")[0] in ("_frozen_importlib", "_frozen_importlib_external", "zipimport"):
         return {"kind": STDLIB, "pth": ""}
     for file, line in _pth_lines():
@@ -234,11 +250,19 @@ def _source_of_finder(finder: Any) -> dict[str, str]:
     return {"kind": OTHER, "pth": ""}
 
 
+def _unwrapped(finder: Any) -> Any:
+    """Return the finder for which one of devpy's stands."""
+    if not type(finder).__module__.startswith("_devpy_guard"):
+        return finder
+    return next((inner for inner in vars(finder).values() if hasattr(inner, "find_spec")), finder)
+
+
 def _module_of_finder(finder: Any) -> str:
     return str(getattr(finder, "__module__", None) or getattr(finder, "__name__", ""))
 
 
 def _name_of_finder(finder: Any) -> str:
+    finder = _unwrapped(finder)
     kind = finder if isinstance(finder, type) else type(finder)
     name = getattr(finder, "__name__", None) or kind.__name__
     module = str(getattr(finder, "__module__", ""))
@@ -247,6 +271,7 @@ def _name_of_finder(finder: Any) -> str:
 
 def _paths(finder: Any) -> Iterator[str]:
     """Yield the absolute paths in the tables of a finder, such as the mapping of a setuptools editable."""
+    finder = _unwrapped(finder)
     if _source_of_finder(finder)["kind"] == STDLIB or _module_of_finder(finder).startswith("_devpy_guard"):
         return
     yield from _paths_in(vars(finder) if hasattr(finder, "__dict__") else {}, 0)

@@ -80,8 +80,8 @@ def _tell_origins(setup: Setup, names: list[str], *, as_json: bool) -> int:
 
 def _lines_of_origin(origin: Origin) -> list[str]:
     lines = [f"{origin.name}: {origin.problem}" if origin.problem else origin.name]
-    for position, copy in enumerate(origin.copies):
-        role = "shadows" if position else "from"
+    roles = ["from", *["shadows"] * len(origin.copies[1:])] if origin.copies else []
+    for role, copy in zip([*roles, *["left out"] * len(origin.left_out)], [*origin.copies, *origin.left_out]):
         lines += [f"  {role:8} {file}" for file in copy.files]
         lines.append(f"  {'':8}   by {copy.reason}")
         lines += [f"  {'':8}   {copy.owner}"] if copy.owner else []
@@ -93,6 +93,7 @@ def _as_json(origin: Origin) -> dict[str, Any]:
         "module": origin.name,
         "from": origin.copies[0]._asdict() if origin.copies else None,
         "shadows": [copy._asdict() for copy in origin.copies[1:]],
+        "left_out": [copy._asdict() for copy in origin.left_out],
         "problem": origin.problem,
     }
 

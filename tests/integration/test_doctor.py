@@ -309,17 +309,14 @@ def sibling_in_base(setup: SetUp) -> Iterator[SetUp]:
     assert setup.devpy("true").code == 0
 
 
-def test_editable_of_a_sibling_worktree_in_the_base(sibling_in_base: SetUp) -> None:
+def test_copy_of_a_declared_package_in_the_base(sibling_in_base: SetUp) -> None:
+    """It is named, and does no harm."""
     setup = sibling_in_base
     found = {check: (state, text, mend) for state, check, text, mend in setup.unhealthy()}
     uninstall = f"{setup.base.python} -m pip uninstall sample-self-built"
     owner = f"{setup.feature}/self-built (branch feature of {setup.feature})"
     text = f"sample-self-built in {setup.base.prefix} is {owner}: a copy of a declared package"
     assert found["base editables"] == ("warning", text, uninstall)
-    state, text, mend = found["siblings"]
-    assert (state, mend) == ("failed", uninstall)
-    assert text.startswith(f"{setup.feature}/self-built/src on sys.path, from {setup.base.site_packages}/")
-    assert text.endswith(f", leads into the worktree {setup.feature}")
     assert "imports" not in found
 
     result = setup.devpy("doctor", MODULE)
@@ -328,9 +325,27 @@ def test_editable_of_a_sibling_worktree_in_the_base(sibling_in_base: SetUp) -> N
     assert lines[:2] == [MODULE, f"from     {setup.source}"]
     assert lines[2].startswith(f"by {setup.source.parent.parent} on sys.path, from {setup.site_packages}/")
     assert lines[3] == f"declared: sample-self-built ({setup.main}/self-built)"
-    assert lines[4] == f"shadows  {setup.feature}/self-built/src/{MODULE}/__init__.py"
+    role, copy = lines[4].rsplit(maxsplit=1)
+    assert role in ("shadows", "left out")
+    assert copy == f"{setup.feature}/self-built/src/{MODULE}/__init__.py"
     assert f"from {setup.base.site_packages}/" in lines[5]
     assert lines[6] == f"in another worktree, {setup.feature}"
+
+
+def test_code_of_a_sibling_worktree_in_the_base(setup: SetUp) -> None:
+    """Of a package that this worktree does not declare, or does not even have."""
+    tools = setup.feature / "tools"
+    tools.mkdir()
+    pth = setup.base.site_packages / "conda.pth"
+    with edited(pth, f"{tools}\n"):
+        found = {check: (state, text, mend) for state, check, text, mend in setup.unhealthy()}
+    tools.rmdir()
+    uninstall = f"conda develop --uninstall -p {setup.base.prefix} {tools}"
+    owner = f"{tools} (branch feature of {setup.feature})"
+    text = f"a path in {setup.base.prefix} is {owner}: a sibling worktree's code"
+    assert found["base editables"] == ("warning", text, uninstall)
+    text = f"{tools} on sys.path, from {pth}, leads into the worktree {setup.feature}"
+    assert found["siblings"] == ("failed", text, uninstall)
 
 
 def test_editable_of_another_project_in_the_base(setup: SetUp, tmp_path: Path) -> None:

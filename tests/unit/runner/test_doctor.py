@@ -78,21 +78,15 @@ def test_a_broken_devpy_toml_is_a_verdict(root: Path, capsys: pytest.CaptureFixt
     assert "correct the TOML syntax there" in captured.out.splitlines()[1]
 
 
-ORIGIN = Origin(
-    "mine",
-    [
-        Copy(["/w/src/mine.py"], "/w/src on sys.path, from /v/mine.pth", "declared: mine (/w)"),
-        Copy(["/b/mine"], "it", ""),
-    ],
-    "",
-)
+OWN = Copy(["/w/src/mine.py"], "/w/src on sys.path, from /v/mine.pth", "declared: mine (/w)")
+ORIGIN = Origin("mine", [OWN, Copy(["/b/mine"], "it", "")], [Copy(["/b/other"], "that", "in the base")], "")
 
 
 def test_where_modules_come_from(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "devpy.toml").write_text('[python]\nbase_conda_env = "shared"\n')
-    monkeypatch.setattr(module_origin, "find", lambda *_: [ORIGIN, Origin("yours", [], "not found")])
+    monkeypatch.setattr(module_origin, "find", lambda *_: [ORIGIN, Origin("yours", [], [], "not found")])
     assert main(["doctor", "mine", "yours"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "mine",
@@ -101,6 +95,9 @@ def test_where_modules_come_from(
         "             declared: mine (/w)",
         "  shadows  /b/mine",
         "             by it",
+        "  left out /b/other",
+        "             by that",
+        "             in the base",
         "",
         "yours: not found",
     ]
@@ -112,6 +109,7 @@ def test_where_modules_come_from(
         "owner": "declared: mine (/w)",
     }
     assert [copy["files"] for copy in mine["shadows"]] == [["/b/mine"]]
+    assert [copy["files"] for copy in mine["left_out"]] == [["/b/other"]]
     assert (yours["from"], yours["shadows"], yours["problem"]) == (None, [], "not found")
 
 

@@ -131,3 +131,33 @@ def test_finder_and_the_paths_it_leads_to(interpreter: Interpreter, tmp_path: Pa
     assert finder in state["finders"]
     (found,) = interpreter.ask("find", "mapped")["modules"]
     assert [(copy["file"], copy["kind"], copy["pth"]) for copy in found["copies"]] == [(str(module), "finder", pth)]
+
+
+def test_copy_that_devpy_has_left_out(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Its folder is no longer on the path, and a finder of its own is kept from answering."""
+    folder, module = tmp_path / "folder" / "mine.py", tmp_path / "finder" / "mine.py"
+    for each in (folder, module):
+        write(each)
+    interpreter.add_path("folder.pth", str(folder.parent))
+    code = [
+        "import sys",
+        "from importlib.util import spec_from_file_location",
+        "class Inner:",
+        f"    paths = [{str(module)!r}]",
+        "    def find_spec(self, name, path=None, target=None):",
+        f"        return spec_from_file_location(name, {str(module)!r}) if name == 'mine' else None",
+        "class Wrapper:",
+        "    def __init__(self): self.inner = Inner()",
+        "    def find_spec(self, name, path=None, target=None): return None",
+        "Wrapper.__module__ = '_devpy_guard.precedence'",
+        "def install():",
+        "    sys.meta_path.append(Wrapper())",
+        f"    sys.path.remove({str(folder.parent)!r})",
+    ]
+    write(interpreter.site_packages / "stranger.py", "\n".join(code))
+    interpreter.add_path("stranger.pth", "import stranger; stranger.install()")
+    (found,) = interpreter.ask("find", "mine")["modules"]
+    assert found["copies"] == []
+    pths = [str(interpreter.site_packages / name) for name in ("stranger.pth", "folder.pth")]
+    assert [(copy["file"], copy["pth"]) for copy in found["left_out"]] == list(zip((str(module), str(folder)), pths))
+    assert "stranger.Inner" in [finder["name"] for finder in interpreter.ask("state")["finders"]]
