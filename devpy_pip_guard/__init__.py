@@ -58,7 +58,13 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
         _put_editables_first()
         if not own_path:  # pip, to learn of the base, calls this once more
             own_path[:], own_finders[:] = sys.path, sys.meta_path
+        path, modules = [*sys.path], {*sys.modules}
+        finders: list[object] = [*sys.meta_path]
         site.addsitedir(folder, known_paths)
+        if sys.path != [*path, folder] or _has_new_finders(finders) or _has_new_namespaces(modules):
+            from . import precedence
+
+            precedence.restore(folder, path, finders, modules)
 
 
 def supply(base: str) -> None:
@@ -171,6 +177,18 @@ def _put_editables_first() -> None:
         others = [finder for finder in finders if finder not in ours]
         before = [getattr(finder, "__name__", "") for finder in others].index("PathFinder")
         finders[:] = others[:before] + ours + others[before:]
+
+
+def _has_new_finders(before: "list[object]") -> bool:
+    """Tell whether the base has any but setuptools' own, which waits for `distutils` alone."""
+    new = [finder for finder in sys.meta_path if finder not in before]
+    return any(type(finder).__module__ != "_distutils_hack" for finder in new)
+
+
+def _has_new_namespaces(before: "set[str]") -> bool:
+    """Tell whether the base has brought in a package without a file, as a `*-nspkg.pth` does."""
+    new = [module for name, module in sys.modules.items() if name not in before]
+    return any(hasattr(module, "__path__") and getattr(module, "__file__", None) is None for module in new)
 
 
 def find_spec(name: str, path: object = None, target: object = None) -> None:  # noqa: ARG001 - importlib's signature

@@ -1,15 +1,27 @@
-"""What the overlay itself would import, whatever PYTHONPATH or the base hold besides."""
+"""What the overlay itself would import, whatever PYTHONPATH or the base hold besides; and that it comes first.
+
+Where the base holds an editable, every start of the overlay's Python runs `restore`, so the modules that it needs are
+loaded already.
+"""
 
 from __future__ import annotations
 
 import os
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
-from typing import Any
+import sys
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import PathFinder
 
 from . import own_finders, own_path
+from .rivals import Rivals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
 _PYTHONS_OWN = ("_frozen_importlib", "_frozen_importlib_external")
+_OPEN_TO_OTHERS = (b"extend_path", b"declare_namespace")
+"""What the `__init__.py` of a package calls that shares its name with other distributions."""
 
 
 def find_in_overlay(name: str) -> ModuleSpec | None:
@@ -29,6 +41,111 @@ def find_in_overlay(name: str) -> ModuleSpec | None:
     return spec
 
 
+def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -> None:
+    """Put the overlay first again after the base's `.pth` files have run, and leave its rivals out.
+
+    :param base: the base's site-packages, absolute
+    :param path: what `sys.path` held before
+    :param finders: what `sys.meta_path` held before
+    :param modules: the names of what had been imported before
+    """
+    rivals = Rivals(base, _overlay_site_packages())
+    added = [entry for entry in sys.path if entry not in path and not rivals.put_on_path(entry)]
+    sys.path[:] = [entry for entry in path if entry in sys.path] + added
+    kept = [finder for finder in sys.meta_path if finder in finders or not rivals.define(finder)]
+    sys.meta_path[:] = [finder if finder in finders else _behind_overlay(finder, rivals) for finder in kept]
+    for name, module in [*sys.modules.items()]:
+        if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
+            _restore_namespace(name, module, rivals, is_of_base=name not in modules)
+
+
+def _behind_overlay(finder: Any, rivals: Rivals) -> Any:
+    """Return a finder that leaves to the overlay what is the overlay's; one without `find_spec` stays as it is."""
+    return BaseFinder(finder, rivals) if hasattr(finder, "find_spec") else finder
+
+
+class BaseFinder:
+    """A finder that the base has put into `sys.meta_path`, for what the overlay does not have.
+
+    :param finder: all that is asked of this one is passed on to it
+    """
+
+    def __init__(self, finder: Any, rivals: Rivals) -> None:
+        self._finder = finder
+        self._rivals = rivals
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_finder"), name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._finder!r})"
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return what the base's finder does unless it leads elsewhere than the overlay, or to a rival."""
+        spec: ModuleSpec | None = self._finder.find_spec(name, path, target)
+        if spec is None:
+            return None
+        own = find_in_overlay(name)
+        if own is not None and own.origin is not None and own.origin == spec.origin:
+            return spec  # from a finder that changes how modules are loaded, whoever has them
+        if self._rivals.hold(spec.origin or ""):
+            return None
+        if own is None:
+            return None if _is_the_overlays(name.rpartition(".")[0]) else spec
+        return _joined(name, own, spec, path) if own.origin is None and spec.origin is None else None
+
+
+def _is_the_overlays(package: str) -> bool:
+    """Tell whether what a package lacks is missing on purpose: the overlay has it, or one that it would be part of."""
+    while package:
+        own = find_in_overlay(package)
+        if own is not None:
+            return own.origin is not None and not _is_open_to_others(own.origin)
+        package = package.rpartition(".")[0]
+    return False
+
+
+def _is_open_to_others(origin: str) -> bool:
+    try:
+        with open(origin, "rb") as stream:
+            source = stream.read()
+    except OSError:
+        return False
+    return any(word in source for word in _OPEN_TO_OTHERS)
+
+
+def _joined(name: str, own: ModuleSpec, of_base: ModuleSpec, path: Any) -> ModuleSpec:
+    """Return a namespace package of all the parts there are, those of the overlay first."""
+    on_path = PathFinder.find_spec(name, path)
+    parts = [own, of_base] if on_path is None or on_path.origin is not None else [own, of_base, on_path]
+    spec = ModuleSpec(name, None, is_package=True)
+    locations = (location for part in parts for location in part.submodule_search_locations or [])
+    spec.submodule_search_locations = list(dict.fromkeys(locations))
+    return spec
+
+
+def _restore_namespace(name: str, module: Any, rivals: Rivals, *, is_of_base: bool) -> None:
+    """Put the overlay's part of a namespace package first, or make way for the package that the overlay has.
+
+    A `*-nspkg.pth` makes such packages without looking for other parts.
+    """
+    parent, _, child = name.rpartition(".")
+    there = list(module.__path__)
+    wanted = [location for location in there if not rivals.hold(location)]
+    own = find_in_overlay(name) if is_of_base else None
+    if own is not None and own.origin is None:
+        wanted = list(dict.fromkeys([*(own.submodule_search_locations or []), *wanted]))
+    elif own is not None or (is_of_base and _is_the_overlays(parent)):
+        wanted = []
+    if wanted == there:
+        return
+    if wanted:
+        module.__path__ = wanted
+    else:
+        del sys.modules[name]
+        vars(sys.modules.get(parent, module)).pop(child, None)
+
+
 def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
     for finder in _finders():
         spec: ModuleSpec | None = finder.find_spec(name, path)
@@ -39,11 +156,15 @@ def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
 
 def _finders() -> list[Any]:
     """Return what the overlay's editables have put into `sys.meta_path`."""
-    others = [finder for finder in own_finders if not isinstance(finder, ModuleType)]  # the guard is one
+    others = [finder for finder in own_finders if not isinstance(finder, type(sys))]  # the guard is one
     return [finder for finder in others if getattr(finder, "__module__", "") not in _PYTHONS_OWN]
 
 
 def _overlay_path() -> list[str]:
     """Return the overlay's site-packages, and what its `.pth` files have added to `sys.path`."""
-    site_packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    site_packages = _overlay_site_packages()
     return own_path[own_path.index(site_packages) :] if site_packages in own_path else [site_packages]
+
+
+def _overlay_site_packages() -> str:
+    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

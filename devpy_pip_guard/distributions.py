@@ -1,0 +1,81 @@
+"""The distributions in a site-packages folder, told by their metadata; their names as PEP 503 compares them.
+
+Where the base holds an editable, every start of an overlay's Python may run this: it imports what is loaded already,
+and anything else only when it has to.
+"""
+
+from __future__ import annotations
+
+import os
+
+_DIST_INFO = ".dist-info"
+_EGG_LINK = ".egg-link"
+_FILE_URL = "file://"
+
+
+def normalized(name: str) -> str:
+    """Return the form of a distribution's name in which PEP 503 has names compared."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
+def metadata(site_packages: str) -> list[tuple[str, str]]:
+    """Return the normalized name and the metadata's path for each distribution: a `.dist-info` or an `.egg-link`.
+
+    :param site_packages: absolute; the paths lie in it
+    """
+    found = []
+    for entry in os.listdir(site_packages):
+        if entry.endswith(_DIST_INFO):
+            # A version holds no dash there, but a name may, if an old tool has written it.
+            found.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), os.path.join(site_packages, entry)))
+        elif entry.endswith(_EGG_LINK):
+            found.append((normalized(entry[: -len(_EGG_LINK)]), os.path.join(site_packages, entry)))
+    return found
+
+
+def project_folder(path: str) -> str:
+    """Return the folder that an editable is developed in, absolute and without symlinks; empty for anything else.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    if path.endswith(_EGG_LINK):
+        on_path, to_project = [*read_lines(path), "", ""][:2]
+        return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
+    origin = "\n".join(read_lines(os.path.join(path, "direct_url.json")))
+    return _editables_folder(origin) if '"editable"' in origin else ""
+
+
+def installed_files(path: str) -> list[str]:
+    """Return the files of a distribution, relative to site-packages or absolute, as its RECORD lists them.
+
+    :param path: of the distribution's metadata, as `metadata` returns it; an `.egg-link` lists none
+    """
+    return [line.rsplit(",", 2)[0].strip('"') for line in read_lines(os.path.join(path, "RECORD"))]
+
+
+def read_lines(path: str) -> list[str]:
+    """Return the lines of a file, which are none if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read().splitlines()
+    except OSError:
+        return []
+
+
+def _editables_folder(origin: str) -> str:
+    """Return the folder of a `direct_url.json` (PEP 610), or an empty string if it tells of no editable."""
+    import json
+
+    try:
+        told = json.loads(origin)
+        url: str = told["url"]
+        if told["dir_info"]["editable"] is not True or not url.startswith(_FILE_URL):
+            return ""
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""
+    path = url[url.find("/", len(_FILE_URL)) :].partition("#")[0]
+    if "%" in path:
+        from urllib.parse import unquote_to_bytes
+
+        path = os.fsdecode(unquote_to_bytes(path))
+    return os.path.realpath(path)

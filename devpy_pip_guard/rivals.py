@@ -1,0 +1,72 @@
+"""The base's editables of distributions that the overlay has as well: other checkouts of the same code.
+
+What this checkout has dropped, such a one may still have. So nothing is imported from it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .distributions import installed_files, metadata, project_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Rivals:
+    """The rivals in a base, seen from an overlay.
+
+    :param base: the base's site-packages, absolute
+    :param overlay: the overlay's site-packages, absolute
+    """
+
+    def __init__(self, base: str, overlay: str) -> None:
+        names = {name for name, _ in metadata(overlay)}
+        self._everything = metadata(base)
+        self._prefix = os.path.realpath(base.rsplit("/", 3)[0])
+        found = [(path, project_folder(path)) for name, path in self._everything if name in names]
+        self._folders = {folder for _, folder in found if folder}
+        self._modules = [module for path, folder in found if folder for module in _top_level_modules(path)]
+        self._others: set[str] | None = None
+
+    def hold(self, path: str) -> bool:
+        """Tell whether a file or folder belongs to a rival: what lies in another editable's folder inside does not.
+
+        :param path: as it stands in `sys.path` or in a spec
+        """
+        if not self._folders or not os.path.isabs(path):
+            return False
+        real = os.path.realpath(path)
+        if not any(_lies_in(real, folder) for folder in self._folders) or _lies_in(real, self._prefix):
+            return False
+        if self._others is None:  # read late: a base may hold hundreds of distributions
+            self._others = {project_folder(path) for _, path in self._everything} - {""}
+        return max((folder for folder in self._others if _lies_in(real, folder)), key=len) in self._folders
+
+    def define(self, finder: Any) -> bool:
+        """Tell whether an entry of `sys.meta_path` comes from a module that was installed with a rival."""
+        return getattr(finder, "__module__", None) in self._modules
+
+    def put_on_path(self, entry: str) -> bool:
+        """Tell whether an entry of `sys.path` leads to a rival.
+
+        setuptools adds one that is no folder but named like the module which makes sense of it.
+        """
+        if os.path.isabs(entry):
+            return self.hold(entry)
+        return any(_identifier(entry).startswith(module) for module in self._modules)
+
+
+def _top_level_modules(path: str) -> list[str]:
+    """Return the modules beside a distribution's metadata: of an editable, what makes its import work."""
+    files = [file for file in installed_files(path) if "/" not in file]
+    return [file[: -len(".py")] for file in files if file.endswith(".py")]
+
+
+def _identifier(text: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -1,0 +1,424 @@
+"""What an overlay's Python imports: the overlay lies in a folder, its base in another, and `site` reads the bridge."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import devpy_pip_guard
+from devpy_virtualenv_plugin import layout, startup
+
+SITE_PACKAGES = f"lib/python3.{sys.version_info.minor}/site-packages"
+
+# Prints for each name the file it is imported from, the folders of a namespace package, or why it is not imported.
+WHERE = """
+import importlib, json, site, sys
+site.addsitedir(sys.argv[1])
+found = {}
+for name in sys.argv[2:]:
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        found[name] = type(error).__name__
+    else:
+        found[name] = getattr(module, "__file__", None) or list(module.__path__)
+print(json.dumps(found))
+"""
+MISSING = "ModuleNotFoundError"
+
+# What editables do: a finder that knows where each module is.
+FINDER = """
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_file_location
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        file = MAPPING.get(name)
+        if file is None or not file.endswith("/"):
+            return file and spec_from_file_location(name, file)
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [file[:-1]]
+        return spec
+
+    @staticmethod
+    def find_distributions(context):
+        return "passed on"
+"""
+AHEAD, BEHIND = "sys.meta_path.insert(0, Finder)\n", "sys.meta_path.append(Finder)\n"
+
+
+class Tree(NamedTuple):
+    """An overlay, its base, and checkouts beside them."""
+
+    root: Path
+
+    @property
+    def overlay(self) -> Path:
+        return self.root / "worktree/.venv" / SITE_PACKAGES
+
+    @property
+    def base(self) -> Path:
+        return self.root / "base" / SITE_PACKAGES
+
+    def write(self, *files: str) -> None:
+        """Make modules that do nothing, by their paths in the tree."""
+        for file in files:
+            self.add(self.root / file, "")
+
+    def add(self, file: Path, text: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def add_path(self, site_packages: Path, folder: str) -> None:
+        self.add(site_packages / f"{folder.replace('/', '-')}.pth", f"{self.root / folder}\n")
+
+    def add_finder(self, site_packages: Path, module: str, mapping: Mapping[str, str], install: str = AHEAD) -> None:
+        """Add a finder and the `.pth` that installs it; a mapping to `folder/` is a namespace package's part."""
+        absolute = {name: f"{self.root}/{file}" for name, file in mapping.items()}
+        self.add(site_packages / f"{module}.py", f"MAPPING = {absolute!r}\n{FINDER}{install}")
+        self.add(site_packages / f"{module}.pth", f"import {module}\n")
+
+    def add_editable(self, site_packages: Path, name: str, folder: str, *files: str, editable: bool = True) -> None:
+        """Add the metadata of a distribution in a folder, and the files that were installed with it."""
+        dist_info = site_packages / f"{name}-1.0.dist-info"
+        origin = {"url": (self.root / folder).as_uri(), "dir_info": {"editable": editable}}
+        self.add(dist_info / "direct_url.json", json.dumps(origin))
+        self.add(dist_info / "RECORD", "".join(f"{file},sha256=0,1\n" for file in files))
+
+    def where(self, *names: str) -> Any:
+        """Import the modules, in this order, and return where each has come from, relative to the tree."""
+        return json.loads(self.run(WHERE, *names).replace(f"{self.root}/", ""))
+
+    def run(self, program: str, *args: str) -> str:
+        command = [sys.executable, "-I", "-S", "-c", program, str(self.overlay), *args]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8", env={})
+        return done.stdout
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    tree = Tree(tmp_path)
+    tree.base.mkdir(parents=True)
+    guard = tree.overlay / layout.GUARD
+    shutil.copytree(Path(devpy_pip_guard.__file__).parent, guard, ignore=shutil.ignore_patterns("__pycache__"))
+    bridge = startup.bridge(tree.base, tree.root / "worktree/.venv")
+    (tree.overlay / layout.BRIDGE).write_text(bridge, encoding="ascii")
+    return tree
+
+
+# sys.path.
+
+
+def test_entries_that_the_base_puts_first(tree: Tree) -> None:
+    tree.write("worktree/src/alpha.py", "other/src/alpha.py", "other/src/beta.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add(tree.base / "easy-install.pth", f"import sys; sys.path.insert(0, {str(tree.root / 'other/src')!r})\n")
+    assert tree.where("alpha", "beta") == {"alpha": "worktree/src/alpha.py", "beta": "other/src/beta.py"}
+
+
+def test_paths_keep_their_order(tree: Tree) -> None:
+    folders = [f"{tree.root}/{name}" for name in ("own/b", "own/a", "theirs/b", "theirs/a")]
+    tree.write(*(f"{Path(folder).relative_to(tree.root)}/x.py" for folder in folders))
+    tree.add(tree.overlay / "own.pth", "\n".join(folders[:2]))
+    tree.add(tree.base / "a.pth", f"import sys; sys.path.insert(0, {folders[2]!r})\n{folders[3]}\n")
+    path = "import site, sys; before = [*sys.path]; site.addsitedir(sys.argv[1]); print(*sys.path[len(before):])"
+    assert tree.run(path).split() == [str(tree.overlay), *folders[:2], folders[2], str(tree.base), folders[3]]
+
+
+# Finders.
+
+
+@pytest.mark.parametrize("place", [AHEAD, BEHIND])
+def test_finder_of_the_base(tree: Tree, place: str) -> None:
+    tree.write("worktree/src/alpha/__init__.py", "worktree/src/alpha/part.py", "worktree/src/single.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    names = {"alpha": "alpha/__init__.py", "single": "single.py", "beta": "beta.py"}
+    names = {name: f"other/{file}" for name, file in names.items()}
+    names.update({"alpha.part": "other/part.py", "alpha.removed": "other/removed.py", "single.sub": "other/sub.py"})
+    tree.write(*names.values())
+    tree.add_finder(tree.base, "_finder", names, place)
+    assert tree.where("alpha", "alpha.part", "alpha.removed", "single", "single.sub", "beta") == {
+        "alpha": "worktree/src/alpha/__init__.py",
+        "alpha.part": "worktree/src/alpha/part.py",
+        "alpha.removed": MISSING,
+        "single": "worktree/src/single.py",
+        "single.sub": MISSING,
+        "beta": "other/beta.py",
+    }
+
+
+def test_finder_of_the_overlay_comes_before_that_of_the_base(tree: Tree) -> None:
+    tree.write("worktree/alpha.py", "other/alpha.py")
+    tree.add_finder(tree.overlay, "_own_finder", {"alpha": "worktree/alpha.py"}, AHEAD)
+    tree.add_finder(tree.base, "_finder", {"alpha": "other/alpha.py"}, AHEAD)
+    assert tree.where("alpha") == {"alpha": "worktree/alpha.py"}
+
+
+def test_parts_of_a_namespace_package(tree: Tree) -> None:
+    """A module in the overlay's part comes from there, and all parts can be imported."""
+    tree.write("worktree/src/ns/mine.py", "worktree/src/ns/sub/deep.py")
+    tree.write("other/ns/mine.py", "other/ns/theirs.py", "other/ns/sub/deep.py", "other/ns/sub/more.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add(tree.base / "ns/installed.py", "")
+    mapping = {"ns": "other/ns/", "ns.sub": "other/ns/sub/"}
+    mapping.update({f"ns.{name}": f"other/ns/{name}.py" for name in ("mine", "theirs")})
+    tree.add_finder(tree.base, "_finder", mapping)
+    assert tree.where("ns", "ns.mine", "ns.theirs", "ns.installed", "ns.sub.deep", "ns.sub.more") == {
+        "ns": ["worktree/src/ns", "other/ns", f"base/{SITE_PACKAGES}/ns"],
+        "ns.mine": "worktree/src/ns/mine.py",
+        "ns.theirs": "other/ns/theirs.py",
+        "ns.installed": f"base/{SITE_PACKAGES}/ns/installed.py",
+        "ns.sub.deep": "worktree/src/ns/sub/deep.py",
+        "ns.sub.more": "other/ns/sub/more.py",
+    }
+
+
+def test_package_of_the_overlay_that_is_a_namespace_in_the_base(tree: Tree) -> None:
+    tree.write("worktree/src/ns/__init__.py", "other/ns/theirs.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add_finder(tree.base, "_finder", {"ns": "other/ns/", "ns.theirs": "other/ns/theirs.py"})
+    assert tree.where("ns", "ns.theirs") == {"ns": "worktree/src/ns/__init__.py", "ns.theirs": MISSING}
+
+
+def test_package_of_the_overlay_that_is_open_to_others(tree: Tree) -> None:
+    tree.add_path(tree.overlay, "worktree/src")
+    opened = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+    tree.add(tree.root / "worktree/src/ns/__init__.py", opened)
+    tree.write("other/ns/theirs.py")
+    tree.add_finder(tree.base, "_finder", {"ns.theirs": "other/ns/theirs.py"}, BEHIND)
+    assert tree.where("ns.theirs") == {"ns.theirs": "other/ns/theirs.py"}
+
+
+def test_finder_that_changes_how_modules_are_loaded(tree: Tree) -> None:
+    """Such as that of a tracer: it finds what the others find, but puts its own loader there."""
+    tree.write("worktree/src/alpha.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add_finder(tree.base, "_tracer", {"alpha": "worktree/src/alpha.py"})
+    (tree.base / "_tracer.py").write_text(
+        (tree.base / "_tracer.py").read_text("utf-8").replace("return file and", "print('asked'); return file and")
+    )
+    program = "import site, sys; site.addsitedir(sys.argv[1]); import alpha; print(alpha.__spec__.origin)"
+    assert tree.run(program).splitlines()[-1] == str(tree.root / "worktree/src/alpha.py")
+    assert "asked" in tree.run(program)
+
+
+def test_other_uses_of_a_finder(tree: Tree) -> None:
+    tree.add_finder(tree.base, "_finder", {})
+    program = "import site, sys; site.addsitedir(sys.argv[1]); print(sys.meta_path[0].find_distributions(None))"
+    assert tree.run(program) == "passed on\n"
+
+
+# Namespace packages that a `*-nspkg.pth` has made.
+
+
+def add_namespace(tree: Tree, name: str, folder: str, module: str = "types.ModuleType({name!r})") -> None:
+    parent, _, child = name.rpartition(".")
+    lines = [
+        "import sys, types, importlib.util, importlib.machinery as machinery",
+        f"p = {str(tree.root / folder)!r}",
+        f"m = sys.modules.setdefault({name!r}, {module.format(name=name, parent=str((tree.root / folder).parent))})",
+        "mp = m.__dict__.setdefault('__path__', [])",
+        "(p not in mp) and mp.append(p)",
+    ]
+    if parent:
+        lines.append(f"setattr(sys.modules[{parent!r}], {child!r}, m)")
+    tree.add(tree.base / f"{name}-nspkg.pth", "; ".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "types.ModuleType({name!r})",
+        "importlib.util.module_from_spec(machinery.PathFinder.find_spec({name!r}, [{parent!r}]))",
+    ],
+)
+def test_namespace_of_the_base(tree: Tree, module: str) -> None:
+    tree.write("worktree/src/ns/mine.py", "worktree/src/ns/both.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    theirs = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{theirs}/theirs.py", f"{theirs}/both.py")
+    add_namespace(tree, "ns", theirs, module)
+    assert tree.where("ns.mine", "ns.theirs", "ns.both") == {
+        "ns.mine": "worktree/src/ns/mine.py",
+        "ns.theirs": f"{theirs}/theirs.py",
+        "ns.both": "worktree/src/ns/both.py",
+    }
+
+
+def test_namespace_of_the_base_that_is_a_package_in_the_overlay(tree: Tree) -> None:
+    tree.write("worktree/src/ns/__init__.py", "worktree/src/ns/sub/__init__.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    theirs = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{theirs}/theirs.py", f"{theirs}/sub/theirs.py")
+    add_namespace(tree, "ns", theirs)
+    add_namespace(tree, "ns.sub", f"{theirs}/sub")
+    assert tree.where("ns", "ns.sub", "ns.theirs") == {
+        "ns": "worktree/src/ns/__init__.py",
+        "ns.sub": "worktree/src/ns/sub/__init__.py",
+        "ns.theirs": MISSING,
+    }
+
+
+def test_namespace_that_only_the_base_has(tree: Tree) -> None:
+    theirs = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{theirs}/theirs.py")
+    add_namespace(tree, "ns", theirs)
+    assert tree.where("ns.theirs") == {"ns.theirs": f"{theirs}/theirs.py"}
+
+
+# The base's editables of distributions that the overlay has, too.
+
+
+@pytest.fixture
+def rival(tree: Tree) -> Tree:
+    """`alpha` in both; the other checkout still has the modules `old` and `alpha.old`."""
+    tree.write("worktree/src/alpha/__init__.py")
+    tree.add_editable(tree.overlay, "sample_alpha", "worktree", "alpha.pth")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.write("other/src/alpha/__init__.py", "other/src/alpha/old.py", "other/src/old.py", "beta/src/beta.py")
+    tree.add_editable(tree.base, "beta", "beta", "beta.pth")
+    tree.add_path(tree.base, "beta/src")
+    return tree
+
+
+WITHOUT_RIVAL = {
+    "alpha": "worktree/src/alpha/__init__.py",
+    "alpha.old": MISSING,
+    "old": MISSING,
+    "beta": "beta/src/beta.py",
+}
+
+
+@pytest.mark.parametrize("name", ["sample_alpha", "Sample.Alpha", "sample-alpha", "sample_-_ALPHA"])
+def test_rival_on_the_path(rival: Tree, name: str) -> None:
+    rival.add_editable(rival.base, name, "other", "x.pth")
+    rival.add_path(rival.base, "other/src")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+def test_rival_of_a_difficult_path(rival: Tree) -> None:
+    moved = rival.root / "ö ther %20"
+    (rival.root / "other").rename(moved)
+    rival.add_editable(rival.base, "sample_alpha", moved.name, "x.pth")
+    rival.add_path(rival.base, f"{moved.name}/src")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+def test_rival_by_a_symlink(rival: Tree) -> None:
+    (rival.root / "link").symlink_to("other")
+    rival.add_editable(rival.base, "sample_alpha", "other", "x.pth")
+    rival.add_path(rival.base, "link/src")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+def test_rival_by_an_egg_link(rival: Tree) -> None:
+    rival.add(rival.base / "sample-alpha.egg-link", f"{rival.root}/other/src\n../")
+    line = f"import sys; sys.path[0:0] = [{str(rival.root / 'other/src')!r}]\n"
+    rival.add(rival.base / "easy-install.pth", line)
+    add_namespace(rival, "ns", "other/src/ns")
+    rival.write("other/src/ns/old.py")
+    expected = {**WITHOUT_RIVAL, "ns.old": MISSING}
+    assert rival.where(*expected) == expected
+
+
+@pytest.mark.parametrize("place", [AHEAD, BEHIND])
+def test_rival_with_a_finder_of_its_own(rival: Tree, place: str) -> None:
+    """The finder goes, and with it what it would find outside the checkout, such as compiled modules."""
+    rival.add_editable(rival.base, "sample_alpha", "other", "_alpha.py", "_alpha.pth")
+    rival.write("build/_compiled.py")
+    names = {name: f"other/src/{name}.py" for name in ("old", "alpha")}
+    rival.add_finder(rival.base, "_alpha", {**names, "_compiled": "build/_compiled.py"}, place)
+    expected = {**WITHOUT_RIVAL, "_compiled": MISSING}
+    assert rival.where(*expected) == expected
+
+
+def test_rival_with_a_finder_that_others_use_too(rival: Tree) -> None:
+    rival.add_editable(rival.base, "sample_alpha", "other", "alpha.pth")
+    rival.write("gamma/gamma.py")
+    rival.add_finder(rival.base, "_shared", {"old": "other/src/old.py", "gamma": "gamma/gamma.py"}, BEHIND)
+    expected = {**WITHOUT_RIVAL, "gamma": "gamma/gamma.py"}
+    assert rival.where(*expected) == expected
+
+
+def test_rivals_part_of_a_namespace_that_setuptools_finds(rival: Tree) -> None:
+    """It puts a name on the path that only a hook of its own makes sense of."""
+    rival.write("worktree/src/ns/mine.py", "other/src/ns/old.py")
+    module = "__editable___sample_alpha_1_0_finder"
+    entry = "__editable__.sample_alpha-1.0.finder.__path_hook__"
+    hook = f"""
+class PathFinder:
+    @staticmethod
+    def find_spec(name, target=None):
+        return Finder.find_spec(name)
+
+    @classmethod
+    def hook(cls, path):
+        if path == {entry!r}:
+            return cls
+        raise ImportError
+
+sys.path_hooks.append(PathFinder.hook)
+sys.path.append({entry!r})
+"""
+    rival.add_editable(rival.base, "sample_alpha", "other", f"{module}.py", f"{module}.pth")
+    rival.add_finder(rival.base, module, {"ns": "other/src/ns/"}, hook)
+    assert rival.where("ns.mine", "ns.old") == {"ns.mine": "worktree/src/ns/mine.py", "ns.old": MISSING}
+
+
+def test_other_editable_inside_a_rivals_folder(rival: Tree) -> None:
+    rival.write("other/libs/gamma/src/gamma.py")
+    rival.add_editable(rival.base, "sample_alpha", "other", "x.pth")
+    rival.add_editable(rival.base, "gamma", "other/libs/gamma", "y.pth")
+    rival.add_path(rival.base, "other/src")
+    rival.add_path(rival.base, "other/libs/gamma/src")
+    expected = {**WITHOUT_RIVAL, "gamma": "other/libs/gamma/src/gamma.py"}
+    assert rival.where(*expected) == expected
+
+
+def test_worktree_and_base_inside_a_rivals_folder(rival: Tree) -> None:
+    """A repository may hold its environment, and its worktrees."""
+    rival.add_editable(rival.base, "sample_alpha", ".", "x.pth")
+    rival.add_path(rival.base, "other/src")
+    rival.write(f"base/{SITE_PACKAGES}/installed.py", f"base/{SITE_PACKAGES}/more/extra.py")
+    rival.add(rival.base / "more.pth", "more\n")
+    expected = {
+        **WITHOUT_RIVAL,
+        "installed": f"base/{SITE_PACKAGES}/installed.py",
+        "extra": f"base/{SITE_PACKAGES}/more/extra.py",
+    }
+    assert rival.where(*expected) == expected
+
+
+def test_no_rivals(rival: Tree) -> None:
+    """A regular install from a folder, and an editable whose record is broken, are none."""
+    rival.add_editable(rival.base, "sample_alpha", "other", "x.pth", editable=False)
+    rival.add_path(rival.base, "other/src")
+    assert rival.where("old") == {"old": "other/src/old.py"}
+    for broken in ("{", '{"dir_info": "editable"}', '["editable"]', '{"url": 1, "dir_info": {"editable": true}}'):
+        rival.add(rival.base / "sample_alpha-1.0.dist-info/direct_url.json", broken)
+        assert rival.where("old") == {"old": "other/src/old.py"}
+
+
+# What it costs.
+
+
+def test_usual_base_needs_nothing_restored(tree: Tree) -> None:
+    """Nor does setuptools, whose finder waits for `distutils` alone."""
+    tree.add(
+        tree.base / "_distutils_hack/__init__.py", "class Finder:\n    find_spec = staticmethod(lambda *_: None)\n"
+    )
+    line = "import sys, _distutils_hack as hack; sys.meta_path.insert(0, hack.Finder())\n"
+    tree.add(tree.base / "distutils-precedence.pth", line)
+    program = "import site, sys; site.addsitedir(sys.argv[1]); print('_devpy_guard.precedence' in sys.modules)"
+    assert tree.run(program) == "False\n"
+    tree.add_path(tree.base, "worktree")
+    assert tree.run(program) == "True\n"
