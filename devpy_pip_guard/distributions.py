@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 
 _DIST_INFO = ".dist-info"
+_EGG_INFO = ".egg-info"
 _EGG_LINK = ".egg-link"
 _FILE_URL = "file://"
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
 def normalized(name: str) -> str:
@@ -21,10 +23,10 @@ def normalized(name: str) -> str:
 def metadata(site_packages: str) -> list[tuple[str, str]]:
     """Return the normalized name and the metadata's path for each distribution: a `.dist-info` or an `.egg-link`.
 
-    :param site_packages: absolute; the paths lie in it
+    :param site_packages: absolute, and the paths lie in it; where there is no such folder, there is no distribution
     """
     found = []
-    for entry in os.listdir(site_packages):
+    for entry in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
         if entry.endswith(_DIST_INFO):
             # A version holds no dash there, but a name may, if an old tool has written it.
             found.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), os.path.join(site_packages, entry)))
@@ -53,6 +55,16 @@ def installed_files(path: str) -> list[str]:
     return [line.rsplit(",", 2)[0].strip('"') for line in read_lines(os.path.join(path, "RECORD"))]
 
 
+def console_scripts(path: str) -> set[str]:
+    """Return the names of the programs that a distribution has put into `bin`.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    names = {name for folder in _folders_of_metadata(path) for name in _declared_scripts(folder)}
+    outside = [file for file in installed_files(path) if file.startswith(("../", "/"))]
+    return names | {os.path.basename(file) for file in outside if os.path.basename(os.path.dirname(file)) == "bin"}
+
+
 def read_lines(path: str) -> list[str]:
     """Return the lines of a file, which are none if it cannot be read."""
     try:
@@ -60,6 +72,26 @@ def read_lines(path: str) -> list[str]:
             return stream.read().splitlines()
     except OSError:
         return []
+
+
+def _folders_of_metadata(path: str) -> list[str]:
+    """Return the folder itself, or for an `.egg-link` the `.egg-info` that it leads to."""
+    if not path.endswith(_EGG_LINK):
+        return [path]
+    folder = [*read_lines(path), ""][0]
+    name = normalized(os.path.basename(path)[: -len(_EGG_LINK)])
+    names = [entry for entry in (os.listdir(folder) if os.path.isdir(folder) else ()) if entry.endswith(_EGG_INFO)]
+    return [os.path.join(folder, entry) for entry in names if normalized(entry[: -len(_EGG_INFO)]) == name]
+
+
+def _declared_scripts(folder: str) -> list[str]:
+    group, names = "", []
+    for line in map(str.strip, read_lines(os.path.join(folder, "entry_points.txt"))):
+        if line.startswith("["):
+            group = line.strip("[] ")
+        elif group in _SCRIPT_GROUPS and "=" in line and not line.startswith(("#", ";")):
+            names.append(line.partition("=")[0].strip())
+    return names
 
 
 def _editables_folder(origin: str) -> str:

@@ -12,6 +12,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from devpy_pip_guard import distributions
+
+from . import record
 from .layout import LAUNCHER
 
 # Conda takes the installation it manages from the interpreter it runs on.
@@ -53,7 +56,9 @@ exec(compile(source, __file__, "exec"))
 def link(venv: Path, base: Path) -> None:
     """Make `bin` hold a link for every console script of the base, and no link for one that is gone.
 
-    A file of the overlay's own, such as an editable's console script, is left as it is.
+    There is none for a script of the base's copy of a distribution that the overlay has, too: it has either a successor
+    in the overlay or no place there. A file of the overlay's own, such as an editable's console script, is left as it
+    is.
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
@@ -64,7 +69,7 @@ def link(venv: Path, base: Path) -> None:
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)
-    wanted = set(console_scripts(base))
+    wanted = set(console_scripts(base)) - _replaced_scripts(venv, base)
     target = os.path.join(os.pardir, LAUNCHER)
     for entry in list(os.scandir(venv / "bin")):
         if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in wanted:
@@ -90,6 +95,17 @@ def console_scripts(base: Path) -> Iterator[str]:
             continue
         if _is_looked_up(match) or _is_in(bin_folder, match["direct"] or match["quoted"].strip(b"\"'")):
             yield os.fsdecode(entry.name)
+
+
+def _replaced_scripts(venv: Path, base: Path) -> set[str]:
+    """Return the names of the base's scripts that come from distributions which the overlay has, too."""
+    site_packages = record.site_packages(os.fspath(venv))
+    if site_packages is None:
+        return set()
+    names = {name for name, _ in distributions.metadata(site_packages)}
+    of_base = os.path.join(base, os.path.relpath(site_packages, venv))
+    replaced = [path for name, path in distributions.metadata(of_base) if name in names]
+    return {script for path in replaced for script in distributions.console_scripts(path)}
 
 
 def _is_looked_up(match: re.Match[bytes]) -> bool:

@@ -200,3 +200,67 @@ def test_link_in_a_copy_runs_on_the_copys_python(tmp_path: Path, base: Path) -> 
     shutil.copytree(venvs[0], venvs[1], symlinks=True)
     for venv in venvs:
         assert run(venv / "bin" / "tool", "a b") == f"{venv} {venv}/bin/tool ['a b']"
+
+
+# Distributions that both have.
+
+SITE_PACKAGES = "lib/python3.11/site-packages"
+ENTRY_POINTS = "[console_scripts]\nold = m:f\n# no = m:f\n\n[ gui_scripts ]\nold-window=m:f\n[other]\nnot-one = m:f\n"
+
+
+def add_metadata(prefix: Path, folder: str, name: str, **files: str) -> None:
+    path = prefix / SITE_PACKAGES / folder
+    path.mkdir(parents=True)
+    (path / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    for file, text in files.items():
+        (path / file.replace("entry_points", "entry_points.txt")).write_text(text, encoding="utf-8")
+
+
+def linked(venv: Path) -> list[str]:
+    return sorted(path.name for path in (venv / "bin").iterdir() if path.is_symlink() and path.name != "python")
+
+
+@pytest.fixture
+def shared(venv: Path, base: Path) -> tuple[Path, Path]:
+    """Two distributions in the base, one of which the overlay gets, too."""
+    for name in ("old", "old-window", "old-file", "not-one"):
+        add_script(base, name, f"#!{base}/bin/python\n")
+    recorded = "sample.py,sha256=0,1\n../../../bin/old-file,sha256=0,1\nsample/bin/tool,,\n"
+    add_metadata(base, "sample_name-1.0.dist-info", "sample-name", entry_points=ENTRY_POINTS, RECORD=recorded)
+    add_metadata(base, "other-1.0.dist-info", "other", entry_points="[console_scripts]\ntool = m:f\n")
+    (venv / SITE_PACKAGES).mkdir(parents=True)
+    return venv, base
+
+
+@pytest.mark.parametrize("name", ["sample_name", "Sample.Name", "SAMPLE__name", "sample-name"])
+def test_scripts_of_a_distribution_that_the_overlay_has(shared: tuple[Path, Path], name: str) -> None:
+    venv, base = shared
+    base_scripts.link(venv, base)
+    assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
+    add_metadata(venv, f"{name}-2.0.dist-info", name)
+    (venv / "bin" / "old").unlink()
+    (venv / "bin" / "old").write_text("#!/bin/sh\necho the overlay's own\n", encoding="utf-8")
+    base_scripts.link(venv, base)
+    assert linked(venv) == ["not-one", "tool"]
+    assert "the overlay's own" in (venv / "bin" / "old").read_text("utf-8")
+
+
+def test_scripts_come_back_when_the_distribution_leaves_the_overlay(shared: tuple[Path, Path]) -> None:
+    venv, base = shared
+    (venv / SITE_PACKAGES / "sample-name.egg-link").write_text("/src\n.", encoding="utf-8")
+    base_scripts.link(venv, base)
+    assert linked(venv) == ["not-one", "tool"]
+    (venv / SITE_PACKAGES / "sample-name.egg-link").unlink()
+    base_scripts.link(venv, base)
+    assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
+
+
+def test_scripts_of_the_bases_egg_link(shared: tuple[Path, Path], tmp_path: Path) -> None:
+    venv, base = shared
+    egg_info = tmp_path / "src" / "My_Egg.egg-info"
+    egg_info.mkdir(parents=True)
+    (egg_info / "entry_points.txt").write_text("[console_scripts]\ntool = m:f\n", encoding="utf-8")
+    (base / SITE_PACKAGES / "My-Egg.egg-link").write_text(f"{tmp_path}/src\n.", encoding="utf-8")
+    add_metadata(venv, "my_egg-2.0.dist-info", "my-egg")
+    base_scripts.link(venv, base)
+    assert linked(venv) == ["not-one", "old", "old-file", "old-window"]
