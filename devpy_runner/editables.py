@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from devpy_pip_guard import distributions
 from devpy_virtualenv_plugin.record import BuildFile, replace_file
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONDA_PTH = "conda.pth"
+_STARTS_EDITABLES = "editables"
 BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -50,6 +52,23 @@ def remove_path_line(site_packages: str, path: str) -> None:
         replace_file(file, "".join(f"{line}\n" for line in kept))
     else:
         os.unlink(file)
+
+
+def missing_at_start(site_packages: str) -> list[str]:
+    """Return what has to be installed into the overlay itself because editables need it before the base is there.
+
+    The `.pth` files of hatchling (`dev-mode-exact`) and pdm-backend (`editable-backend = "editables"`) import the
+    library `editables`, and those of an overlay run ahead of the bridge to the base.
+
+    :param site_packages: the overlay's, absolute
+    :return: requirements, as the metadata of the editables spells them
+    """
+    there = dict(distributions.metadata(site_packages))
+    if _STARTS_EDITABLES in there:
+        return []
+    files = [os.path.join(path, "METADATA") for path in there.values()]
+    required = {requirement for file in files for requirement in _headers(file, "Requires-Dist")}
+    return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
 
 
 def build_files(path: str) -> dict[str, BuildFile]:
@@ -147,10 +166,21 @@ def _path_of_url(url: str) -> str | None:
 
 def _header(path: str, key: str) -> str:
     """Return a value from the headers of a metadata file, such as METADATA and WHEEL; empty if there is none."""
+    return next(_headers(path, key), "")
+
+
+def _headers(path: str, key: str) -> Iterator[str]:
     for line in _lines(path):
         name, _, value = line.partition(":")
         if name.strip().lower() == key.lower():
-            return value.strip()
+            yield value.strip()
         if not line:
             break
-    return ""
+
+
+def _name_of_requirement(text: str) -> str:
+    """Return a requirement's name, or an empty string if it holds under some condition only."""
+    import re
+
+    match = re.match(r"[A-Za-z0-9._-]+", text)
+    return match.group() if match and ";" not in text else ""

@@ -183,6 +183,9 @@ def _install(plan: Plan, config: Config, base: str, pip: Pip) -> None:
         requests = [argument for path in plan.install for argument in ("--editable", path)]
         name = f" {os.path.basename(plan.install[0])}" if len(plan.install) == 1 else ""
         pip.run(["install", "--no-deps", *requests], f"installing{name}")
+        missing = editables.missing_at_start(_site_packages(config))
+        if missing:
+            pip.run(["install", "--no-deps", "--ignore-installed", *missing], f"installing {missing[0]}")
         _uninstall(_former_names(before, _installed(config)), config, pip)
         _note_installed(plan.install, config, pip)
     if plan.add_deps:

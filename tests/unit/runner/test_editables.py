@@ -303,3 +303,23 @@ def test_link_to_a_build_file_is_followed(project: Path) -> None:
 def test_dangling_link_in_place_of_a_build_file(project: Path) -> None:
     (project / "setup.py").symlink_to("nowhere")
     assert not changed_after(project, lambda: None)
+
+
+# What an editable needs at start.
+
+
+def add_requirements(site_packages: Path, name: str, *requirements: str) -> None:
+    file = add_distribution(site_packages, name) / "METADATA"
+    lines = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    file.write_text(f"{file.read_text('utf-8')}{lines}\nRequires-Dist: editables>=9\n", encoding="utf-8")
+
+
+def test_what_is_missing_at_start(tmp_path: Path) -> None:
+    assert editables.missing_at_start(str(tmp_path)) == []
+    add_requirements(tmp_path, "alpha", "editables-not>=1", "numpy", 'editables>=1; extra == "dev"')
+    assert editables.missing_at_start(str(tmp_path)) == []
+    add_requirements(tmp_path, "beta", "torch", "editables~=0.3")
+    add_requirements(tmp_path, "gamma", "editables~=0.3")
+    assert editables.missing_at_start(str(tmp_path)) == ["editables~=0.3"]
+    add_distribution(tmp_path, "editables")
+    assert editables.missing_at_start(str(tmp_path)) == []
