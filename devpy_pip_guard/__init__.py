@@ -21,6 +21,9 @@ _MOST_BYTES = 4 << 20
 
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
+_PYTHONS = "_frozen_importlib"
+_SETUPTOOLS_OWN = "_distutils_hack"
+"""Where its finder comes from, which waits for `distutils` alone."""
 
 own_path: "list[str]" = []
 """What `sys.path` held before the base came in; empty until `start` has run."""
@@ -56,12 +59,14 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
         if made and os.fsdecode(made) != here:
             _tell_if_moved(os.fsdecode(made), here)
         _put_editables_first()
-        if not own_path:  # pip, to learn of the base, calls this once more
+        is_start = not own_path  # pip, to learn of the base, calls this once more, without the standard library's path
+        if is_start:
             own_path[:], own_finders[:] = sys.path, sys.meta_path
         path, modules = [*sys.path], {*sys.modules}
         finders: list[object] = [*sys.meta_path]
         site.addsitedir(folder, known_paths)
-        if sys.path != [*path, folder] or _has_new_finders(finders) or _has_new_namespaces(modules):
+        is_usual = sys.path == [*path, folder] and not _has_other_finders(finders) and not _has_new_namespaces(modules)
+        if not is_usual and (is_start or f"{__name__}.precedence" in sys.modules):
             from . import precedence
 
             precedence.restore(folder, path, finders, modules)
@@ -179,10 +184,13 @@ def _put_editables_first() -> None:
         finders[:] = others[:before] + ours + others[before:]
 
 
-def _has_new_finders(before: "list[object]") -> bool:
-    """Tell whether the base has any but setuptools' own, which waits for `distutils` alone."""
-    new = [finder for finder in sys.meta_path if finder not in before]
-    return any(type(finder).__module__ != "_distutils_hack" for finder in new)
+def _has_other_finders(before: "list[object]") -> bool:
+    """Tell whether any finders need a look: an editable's ahead of Python's own, or one that the base has brought."""
+    guard = sys.modules[__name__]
+    names = [getattr(finder, "__module__", "") for finder in before if finder is not guard]
+    ahead = names[: names.index(_PYTHONS)] if _PYTHONS in names else names
+    new = [getattr(finder, "__module__", "") for finder in sys.meta_path if finder not in before]
+    return any(name != _SETUPTOOLS_OWN for name in ahead + new)
 
 
 def _has_new_namespaces(before: "set[str]") -> bool:

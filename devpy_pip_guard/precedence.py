@@ -52,8 +52,16 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
     rivals = Rivals(base, _overlay_site_packages())
     added = [entry for entry in sys.path if entry not in path and not rivals.put_on_path(entry)]
     sys.path[:] = [entry for entry in path if entry in sys.path] + added
+    ours = _finders()
     kept = [finder for finder in sys.meta_path if finder in finders or not rivals.define(finder)]
-    sys.meta_path[:] = [finder if finder in finders else _behind_overlay(finder, rivals) for finder in kept]
+    sys.meta_path[:] = [
+        _behind_overlay(finder, rivals)
+        if finder not in finders
+        else OverlayFinder(finder)
+        if finder in ours
+        else finder
+        for finder in kept
+    ]
     for name, module in [*sys.modules.items()]:
         if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
             _restore_namespace(name, module, rivals, is_of_base=name not in modules)
@@ -64,21 +72,40 @@ def _behind_overlay(finder: Any, rivals: Rivals) -> Any:
     return BaseFinder(finder, rivals) if hasattr(finder, "find_spec") else finder
 
 
-class BaseFinder:
-    """A finder that the base has put into `sys.meta_path`, for what the overlay does not have.
+class _Wrapper:
+    """Stands for a finder in `sys.meta_path`: equal to it, so that it can be looked for and removed there."""
 
-    :param finder: all that is asked of this one is passed on to it
-    """
-
-    def __init__(self, finder: Any, rivals: Rivals) -> None:
+    def __init__(self, finder: Any) -> None:
         self._finder = finder
-        self._rivals = rivals
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "_finder"), name)
 
+    def __eq__(self, other: object) -> bool:
+        return bool(self._finder == (other._finder if isinstance(other, _Wrapper) else other))
+
+    def __hash__(self) -> int:
+        return hash(self._finder)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._finder!r})"
+
+
+class OverlayFinder(_Wrapper):
+    """A finder of one of the overlay's editables; meson-python's keeps other parts of a namespace package from view."""
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return what the editable's finder does, for a namespace package with the parts on the path as well."""
+        spec: ModuleSpec | None = self._finder.find_spec(name, path, target)
+        return _joined(name, [spec], path) if spec is not None and _is_namespace(spec) else spec
+
+
+class BaseFinder(_Wrapper):
+    """A finder that the base has put into `sys.meta_path`, for what the overlay does not have."""
+
+    def __init__(self, finder: Any, rivals: Rivals) -> None:
+        super().__init__(finder)
+        self._rivals = rivals
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return what the base's finder does unless it leads elsewhere than the overlay, or to a rival."""
@@ -86,13 +113,13 @@ class BaseFinder:
         if spec is None:
             return None
         own = find_in_overlay(name)
-        if own is not None and own.origin is not None and own.origin == spec.origin:
+        if own is not None and not _is_namespace(own) and own.origin == spec.origin:
             return spec  # from a finder that changes how modules are loaded, whoever has them
         if self._rivals.hold(spec.origin or ""):
             return None
         if own is None:
             return None if _is_the_overlays(name.rpartition(".")[0]) else spec
-        return _joined(name, own, spec, path) if own.origin is None and spec.origin is None else None
+        return _joined(name, [own, spec], path) if _is_namespace(own) and _is_namespace(spec) else None
 
 
 def _is_the_overlays(package: str) -> bool:
@@ -100,7 +127,7 @@ def _is_the_overlays(package: str) -> bool:
     while package:
         own = find_in_overlay(package)
         if own is not None:
-            return own.origin is not None and not _is_open_to_others(own.origin)
+            return not _is_namespace(own) and not _is_open_to_others(own.origin or "")
         package = package.rpartition(".")[0]
     return False
 
@@ -114,10 +141,16 @@ def _is_open_to_others(origin: str) -> bool:
     return any(word in source for word in _OPEN_TO_OTHERS)
 
 
-def _joined(name: str, own: ModuleSpec, of_base: ModuleSpec, path: Any) -> ModuleSpec:
-    """Return a namespace package of all the parts there are, those of the overlay first."""
+def _is_namespace(spec: ModuleSpec) -> bool:
+    """Tell by the origin: scikit-build-core gives a namespace package a loader of its own."""
+    return spec.origin is None and spec.submodule_search_locations is not None
+
+
+def _joined(name: str, parts: list[ModuleSpec], path: Any) -> ModuleSpec:
+    """Return a namespace package of these parts and, behind them, of those on the path."""
     on_path = PathFinder.find_spec(name, path)
-    parts = [own, of_base] if on_path is None or on_path.origin is not None else [own, of_base, on_path]
+    if on_path is not None and _is_namespace(on_path):
+        parts = [*parts, on_path]
     spec = ModuleSpec(name, None, is_package=True)
     locations = (location for part in parts for location in part.submodule_search_locations or [])
     spec.submodule_search_locations = list(dict.fromkeys(locations))
@@ -133,7 +166,7 @@ def _restore_namespace(name: str, module: Any, rivals: Rivals, *, is_of_base: bo
     there = list(module.__path__)
     wanted = [location for location in there if not rivals.hold(location)]
     own = find_in_overlay(name) if is_of_base else None
-    if own is not None and own.origin is None:
+    if own is not None and _is_namespace(own):
         wanted = list(dict.fromkeys([*(own.submodule_search_locations or []), *wanted]))
     elif own is not None or (is_of_base and _is_the_overlays(parent)):
         wanted = []

@@ -211,6 +211,28 @@ def test_finder_that_changes_how_modules_are_loaded(tree: Tree) -> None:
     assert "asked" in tree.run(program)
 
 
+def test_namespace_that_the_overlays_finder_keeps_to_itself(tree: Tree) -> None:
+    tree.write("worktree/src/ns/mine.py", f"base/{SITE_PACKAGES}/ns/mine.py", f"base/{SITE_PACKAGES}/ns/theirs.py")
+    tree.add_finder(tree.overlay, "_own_finder", {"ns": "worktree/src/ns/", "ns.mine": "worktree/src/ns/mine.py"})
+    assert tree.where("ns.mine", "ns.theirs") == {
+        "ns.mine": "worktree/src/ns/mine.py",
+        "ns.theirs": f"base/{SITE_PACKAGES}/ns/theirs.py",
+    }
+
+
+def test_finder_of_the_base_can_be_found_and_removed(tree: Tree) -> None:
+    tree.write("other/beta.py")
+    tree.add_finder(tree.base, "_finder", {"beta": "other/beta.py"})
+    program = (
+        "import site, sys; site.addsitedir(sys.argv[1]); from _finder import Finder; print(Finder in sys.meta_path); "
+        "sys.meta_path.remove(Finder); import beta"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program, str(tree.overlay)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env={}, check=False)
+    assert done.stdout == "True\n"
+    assert MISSING in done.stderr
+
+
 def test_other_uses_of_a_finder(tree: Tree) -> None:
     tree.add_finder(tree.base, "_finder", {})
     program = "import site, sys; site.addsitedir(sys.argv[1]); print(sys.meta_path[0].find_distributions(None))"
@@ -406,6 +428,38 @@ def test_no_rivals(rival: Tree) -> None:
     for broken in ("{", '{"dir_info": "editable"}', '["editable"]', '{"url": 1, "dir_info": {"editable": true}}'):
         rival.add(rival.base / "sample_alpha-1.0.dist-info/direct_url.json", broken)
         assert rival.where("old") == {"old": "other/src/old.py"}
+
+
+# What pip does in an isolated build, to learn which folders to keep out of it.
+
+PIPS_SECOND_LOOK = """
+import json, site, sys
+site.addsitedir(sys.argv[1])
+before, sys.path[:] = [*sys.path], []
+site.addsitedir(sys.argv[1], set())
+found, sys.path[:] = [*sys.path], before
+print(json.dumps([found, [repr(finder) for finder in sys.meta_path]]))
+"""
+
+
+def test_second_look_at_a_usual_base(tree: Tree) -> None:
+    tree.add(
+        tree.base / "_distutils_hack/__init__.py", "class Finder:\n    find_spec = staticmethod(lambda *_: None)\n"
+    )
+    line = "import sys, _distutils_hack as hack; hack in sys.meta_path or sys.meta_path.insert(0, hack.Finder())\n"
+    tree.add(tree.base / "distutils-precedence.pth", line)
+    assert json.loads(tree.run(PIPS_SECOND_LOOK))[0] == [str(tree.overlay), str(tree.base)]
+
+
+def test_second_look_at_a_base_with_a_rival(rival: Tree) -> None:
+    rival.add_editable(rival.base, "sample_alpha", "other", "_alpha.py")
+    rival.add_path(rival.base, "other/src")
+    rival.add_finder(rival.base, "_alpha", {})
+    rival.add(rival.base / "_alpha.pth", "import _alpha, sys; sys.meta_path.insert(0, _alpha.Finder)\n")
+    path, finders = json.loads(rival.run(PIPS_SECOND_LOOK))
+    expected = [rival.overlay, rival.root / "worktree/src", rival.base, rival.root / "beta/src"]
+    assert path == [str(folder) for folder in expected]
+    assert [finder for finder in finders if "_alpha" in finder] == []
 
 
 # What it costs.
