@@ -22,6 +22,7 @@ _MOST_BYTES = 4 << 20
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
 _PYTHONS = "_frozen_importlib"
+_PRECEDENCE = f"{__name__}.precedence"
 _SETUPTOOLS_OWN = "_distutils_hack"
 """Where its finder comes from, which waits for `distutils` alone."""
 
@@ -66,10 +67,12 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
         finders: list[object] = [*sys.meta_path]
         site.addsitedir(folder, known_paths)
         is_usual = sys.path == [*path, folder] and not _has_other_finders(finders) and not _has_new_namespaces(modules)
-        if not is_usual and (is_start or f"{__name__}.precedence" in sys.modules):
+        if not is_usual and (is_start or _PRECEDENCE in sys.modules):
             from . import precedence
 
             precedence.restore(folder, path, finders, modules)
+    elif _PRECEDENCE in sys.modules:  # `site` reads the `.pth` files of a virtual environment twice
+        sys.modules[_PRECEDENCE].drop_repeated_finders()
 
 
 def supply(base: str) -> None:

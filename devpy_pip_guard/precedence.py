@@ -67,6 +67,15 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
             _restore_namespace(name, module, rivals, is_of_base=name not in modules)
 
 
+def drop_repeated_finders() -> None:
+    """Take away what an editable of the overlay has put into `sys.meta_path` once more, since `restore` has run."""
+    known = [finder for finder in sys.meta_path if isinstance(finder, OverlayFinder)]
+    modules = {finder.module for finder in known}
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if finder in known or getattr(finder, "__module__", "") not in modules
+    ]
+
+
 def _behind_overlay(finder: Any, rivals: Rivals) -> Any:
     """Return a finder that leaves to the overlay what is the overlay's; one without `find_spec` stays as it is."""
     return BaseFinder(finder, rivals) if hasattr(finder, "find_spec") else finder
@@ -93,6 +102,11 @@ class _Wrapper:
 
 class OverlayFinder(_Wrapper):
     """A finder of one of the overlay's editables; meson-python's keeps other parts of a namespace package from view."""
+
+    @property
+    def module(self) -> str:
+        """The name of the module that it comes from."""
+        return str(self._finder.__module__)
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return what the editable's finder does, for a namespace package with the parts on the path as well."""

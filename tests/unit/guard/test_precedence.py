@@ -220,6 +220,20 @@ def test_namespace_that_the_overlays_finder_keeps_to_itself(tree: Tree) -> None:
     }
 
 
+def test_finder_that_the_overlay_adds_twice(tree: Tree) -> None:
+    """In a virtual environment, `site` reads every `.pth` file twice, with the same set of known paths."""
+    tree.write("worktree/src/ns/mine.py", f"base/{SITE_PACKAGES}/ns/theirs.py")
+    tree.add_finder(tree.overlay, "_own_finder", {"ns": "worktree/src/ns/"}, "")
+    tree.add(
+        tree.overlay / "_own_finder.pth", "import sys, _own_finder; sys.meta_path.insert(0, _own_finder.Finder())\n"
+    )
+    program = (
+        "import site, sys; known = set(sys.path); site.addsitedir(sys.argv[1], known); "
+        "site.addsitedir(sys.argv[1], known); import ns.theirs; print(len(sys.meta_path))"
+    )
+    assert tree.run(program) == "5\n"
+
+
 def test_finder_of_the_base_can_be_found_and_removed(tree: Tree) -> None:
     tree.write("other/beta.py")
     tree.add_finder(tree.base, "_finder", {"beta": "other/beta.py"})
