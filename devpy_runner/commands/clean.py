@@ -50,4 +50,4 @@ def _remove(venv: str) -> None:
 
 def _has_leftovers(venv: str) -> bool:
     """Tell whether a crash at the very start has left something; an empty folder may be anyone's."""
-    return os.path.isdir(venv) and not os.path.islink(venv) and bool(os.listdir(venv))
+    return os.path.isdir(venv) and bool(os.listdir(venv))
