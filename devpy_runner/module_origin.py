@@ -51,7 +51,10 @@ def find(setup: Setup, names: list[str]) -> list[Origin]:
 
 def _origin(found: dict[str, Any], packages: list[Package], setup: Setup) -> Origin:
     copies = [_copy(copy, packages, setup) for copy in found["copies"]]
-    left_out = [_copy(copy, packages, setup) for copy in found["left_out"]]
+    left_out = [
+        _copy(copy, packages, setup)._replace(reason=f"{copy['entry']}, from {source(copy['kind'], copy['pth'])}")
+        for copy in found["left_out"]
+    ]
     return Origin(found["name"], copies, left_out, _problem(found, copies, packages))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from devpy_pip_guard.config import load
-from devpy_runner import checks, conda_install, condarc, hookspecs
+from devpy_runner import checks, conda_install, condarc, hookspecs, module_origin
 from devpy_runner.checks import (
     FAILED,
     OK,
@@ -341,3 +341,14 @@ def test_variables_that_plain_python_does_not_get(
         assert verdict.state == WARNING
         assert verdict.text == f"plain /v/bin/python does not get what devpy gives it in {missed}"
         assert verdict.mend.endswith(f"source {found.config.venv}/bin/activate")
+
+
+def test_reason_of_a_copy_that_is_left_out(found: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not on sys.path."""
+    copy = {"file": "/base/lib/mine.py", "portions": [], "entry": "/base/lib", "kind": "pth", "pth": "/base/x.pth"}
+    answer = {"name": "mine", "expected": "", "copies": [copy], "left_out": [copy], "error": ""}
+    monkeypatch.setattr(found, "ask", lambda *_: {"packages": [], "modules": [answer]})
+    (origin,) = module_origin.find(found, ["mine"])
+    assert [each.reason for each in origin.copies] == ["/base/lib on sys.path, from /base/x.pth"]
+    assert [each.reason for each in origin.left_out] == ["/base/lib, from /base/x.pth"]
+    assert origin.copies[0].owner == "in the base"
