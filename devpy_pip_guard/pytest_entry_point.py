@@ -8,18 +8,38 @@ from __future__ import annotations
 import json
 import os
 from importlib.metadata import Distribution
-from typing import Any
+from typing import Any, Dict
 
 NAME = "devpy-overlay"
+
+
+class Metadata(Dict[str, str]):
+    """What `PackageMetadata` asks for, without the email parser: to import that takes longer than all of the plugin."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the value of a header, in whichever case it is spelled; None if there is none."""
+        return self.get(key.title())
+
+    def get_all(self, name: str, failobj: Any = None) -> Any:
+        """Return all values of a header."""
+        return [self[name]] if name.title() in self else failobj
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The headers as PEP 566 spells them in JSON."""
+        return {key.lower().replace("-", "_"): value for key, value in self.items()}
 
 
 class OverlayDistribution(Distribution):
     """What an overlay offers to pytest."""
 
+    @property
+    def metadata(self) -> Any:
+        """Its name and version."""
+        return Metadata({"Metadata-Version": "2.1", "Name": NAME, "Version": _version()})
+
     def read_text(self, filename: str) -> str | None:
         """Return the metadata file of this name, None if there is none."""
-        if filename == "METADATA":
-            return f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {_version()}\n"
         if filename == "entry_points.txt":
             return f"[pytest11]\ndevpy = {__package__}.pytest_plugin\n"
         return None

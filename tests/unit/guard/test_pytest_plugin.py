@@ -283,6 +283,18 @@ def test_offered_to_pytest() -> None:
     assert entry_point.load().__name__ == "devpy_pip_guard.pytest_plugin"
 
 
+def test_its_metadata_is_that_of_any_distribution() -> None:
+    (distribution,) = offered(DistributionFinder.Context())
+    assert isinstance(distribution, importlib.metadata.Distribution)
+    headers = {"Metadata-Version": "2.1", "Name": "devpy-overlay", "Version": "0"}
+    metadata = distribution.metadata
+    assert (metadata["name"], metadata["Name"], distribution.version) == ("devpy-overlay", "devpy-overlay", "0")
+    assert (metadata.get_all("Name"), metadata.get_all("Requires-Dist")) == (["devpy-overlay"], None)
+    assert distribution.requires is None
+    assert distribution.files is None
+    assert {name: metadata[name] for name in metadata} == headers
+
+
 def test_not_offered_to_who_searches_a_path() -> None:
     """As pip and setuptools do."""
     assert offered(DistributionFinder.Context(path=["/x"])) == []
