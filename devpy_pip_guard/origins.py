@@ -234,7 +234,7 @@ def _path_of_url(url: str) -> str | None:
     By hand, since importing urllib.parse takes longer than all the rest for a few packages.
     """
     match = re.match(r"file://(?:localhost)?(/[^?#]*)", url)
-    if match is None:
+    if match is None or "%00" in url:  # what no path can hold
         return None
     path = re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes.fromhex(code[1].decode()), os.fsencode(match[1]))
     return os.path.realpath(os.fsdecode(path))
