@@ -86,7 +86,7 @@ def make_ready(disk: Disk) -> list[str]:
 
 def make_stale(disk: Disk) -> list[str]:
     assert wrong(disk.devpy, disk.root) == ""
-    (disk.seen / "repository" / ".venv" / "pyvenv.cfg").unlink()
+    (disk.seen / "repository" / ".venv" / "lib" / "devpy" / "base-script").unlink()
     return ["update-editables"]
 
 

@@ -76,7 +76,7 @@ def ready(root: Path, devpy: Devpy) -> list[str]:
 def stale(root: Path, devpy: Devpy) -> list[str]:
     """Let both the overlay's own files and its package be in need of work."""
     assert wrong(devpy, root) == ""
-    (root / ".venv" / "pyvenv.cfg").unlink()
+    (root / ".venv" / "lib" / "devpy" / "base-script").unlink()
     with (root / "self-built" / "pyproject.toml").open("a", encoding="utf-8") as stream:
         stream.write("# edited\n")
     return ["update-editables"]
