@@ -137,7 +137,8 @@ def test_odd_variables(root: Path, devpy_environ: Environ, odd: dict[str, str | 
     before = sorted(path.name for path in root.iterdir())
     for _ in range(2):
         assert wrong(devpy, root) == ""
-    assert sorted(path.name for path in root.iterdir()) == sorted([*before, ".venv"])
+    made = {path.name for path in root.iterdir()}.difference(before)
+    assert made - {"relative"} == {".venv"}  # older releases of virtualenv keep their cache there
     assert devpy("clean", cwd=root).code == 0
 
 
