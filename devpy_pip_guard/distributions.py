@@ -43,8 +43,7 @@ def project_folder(path: str) -> str:
     if path.endswith(_EGG_LINK):
         on_path, to_project = [*read_lines(path), "", ""][:2]
         return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
-    origin = "\n".join(read_lines(os.path.join(path, "direct_url.json")))
-    return _editables_folder(origin) if '"editable"' in origin else ""
+    return _editables_folder("".join(read_lines(os.path.join(path, "direct_url.json"))))
 
 
 def installed_files(path: str) -> list[str]:
@@ -95,19 +94,18 @@ def _declared_scripts(folder: str) -> list[str]:
 
 
 def _editables_folder(origin: str) -> str:
-    """Return the folder of a `direct_url.json` (PEP 610), or an empty string if it tells of no editable."""
-    import json
+    """Return the folder of a `direct_url.json` (PEP 610), or an empty string if it tells of no editable.
 
-    try:
-        told = json.loads(origin)
-        url: str = told["url"]
-        if told["dir_info"]["editable"] is not True or not url.startswith(_FILE_URL):
-            return ""
-    except (ValueError, TypeError, KeyError, AttributeError):
+    By hand, since importing json doubles the time that Python takes to start. A URL holds no space and no quote.
+    """
+    compact = "".join(origin.split())
+    url = compact.partition('"url":"')[2].partition('"')[0]
+    if '"editable":true' not in compact or not url.startswith(_FILE_URL):
         return ""
     path = url[url.find("/", len(_FILE_URL)) :].partition("#")[0]
-    if "%" in path:
-        from urllib.parse import unquote_to_bytes
-
-        path = os.fsdecode(unquote_to_bytes(path))
-    return os.path.realpath(path)
+    first, *rest = os.fsencode(path).split(b"%")
+    try:
+        codes = [bytes.fromhex(part[:2].decode()) + part[2:] for part in rest]
+    except ValueError:
+        return ""
+    return os.path.realpath(os.fsdecode(first + b"".join(codes)))

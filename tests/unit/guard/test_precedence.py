@@ -434,12 +434,21 @@ def test_worktree_and_base_inside_a_rivals_folder(rival: Tree) -> None:
     assert rival.where(*expected) == expected
 
 
+PERCENT = '{"url": "file:///x%zz", "dir_info": {"editable": true}}'
+
+
 def test_no_rivals(rival: Tree) -> None:
     """A regular install from a folder, and an editable whose record is broken, are none."""
     rival.add_editable(rival.base, "sample_alpha", "other", "x.pth", editable=False)
     rival.add_path(rival.base, "other/src")
     assert rival.where("old") == {"old": "other/src/old.py"}
-    for broken in ("{", '{"dir_info": "editable"}', '["editable"]', '{"url": 1, "dir_info": {"editable": true}}'):
+    for broken in (
+        "{",
+        '{"dir_info": "editable"}',
+        '["editable"]',
+        '{"url": 1, "dir_info": {"editable": true}}',
+        PERCENT,
+    ):
         rival.add(rival.base / "sample_alpha-1.0.dist-info/direct_url.json", broken)
         assert rival.where("old") == {"old": "other/src/old.py"}
 
