@@ -35,6 +35,41 @@ def metadata(site_packages: str) -> list[tuple[str, str]]:
     return found
 
 
+def metadata_folders(path: str) -> list[str]:
+    """Return the folder that holds a distribution's metadata; for an `.egg-link`, the `.egg-info` that it leads to.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    if not path.endswith(_EGG_LINK):
+        return [path]
+    folder = [*read_lines(path), ""][0]
+    name = normalized(os.path.basename(path)[: -len(_EGG_LINK)])
+    names = [entry for entry in (os.listdir(folder) if os.path.isdir(folder) else ()) if entry.endswith(_EGG_INFO)]
+    return [os.path.join(folder, entry) for entry in names if normalized(entry[: -len(_EGG_INFO)]) == name]
+
+
+def spelled_name(path: str) -> str:
+    """Return the name of a distribution as its metadata spells it; empty if that does not say.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    files = [os.path.join(folder, name) for folder in metadata_folders(path) for name in ("METADATA", "PKG-INFO")]
+    names = [name for file in files for name in headers(file, "Name")]
+    return next(iter(names), os.path.basename(path)[: -len(_EGG_LINK)] if path.endswith(_EGG_LINK) else "")
+
+
+def headers(path: str, key: str) -> list[str]:
+    """Return the values that a metadata file, such as METADATA and WHEEL, gives for a key in its headers."""
+    values = []
+    for line in read_lines(path):
+        if not line:  # the description follows
+            break
+        name, _, value = line.partition(":")
+        if name.strip().lower() == key.lower():
+            values.append(value.strip())
+    return values
+
+
 def project_folder(path: str) -> str:
     """Return the folder that an editable is developed in, absolute and without symlinks; empty for anything else.
 
@@ -59,28 +94,18 @@ def console_scripts(path: str) -> set[str]:
 
     :param path: of the distribution's metadata, as `metadata` returns it
     """
-    names = {name for folder in _folders_of_metadata(path) for name in _declared_scripts(folder)}
+    names = {name for folder in metadata_folders(path) for name in _declared_scripts(folder)}
     outside = [file for file in installed_files(path) if file.startswith(("../", "/"))]
     return names | {os.path.basename(file) for file in outside if os.path.basename(os.path.dirname(file)) == "bin"}
 
 
 def read_lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if it cannot be read."""
+    """Return the lines of a file, which are none if it cannot be read, without NUL, which no path can hold."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read().splitlines()
+            return stream.read().replace("\0", "").splitlines()
     except OSError:
         return []
-
-
-def _folders_of_metadata(path: str) -> list[str]:
-    """Return the folder itself, or for an `.egg-link` the `.egg-info` that it leads to."""
-    if not path.endswith(_EGG_LINK):
-        return [path]
-    folder = [*read_lines(path), ""][0]
-    name = normalized(os.path.basename(path)[: -len(_EGG_LINK)])
-    names = [entry for entry in (os.listdir(folder) if os.path.isdir(folder) else ()) if entry.endswith(_EGG_INFO)]
-    return [os.path.join(folder, entry) for entry in names if normalized(entry[: -len(_EGG_INFO)]) == name]
 
 
 def _declared_scripts(folder: str) -> list[str]:
@@ -108,4 +133,5 @@ def _editables_folder(origin: str) -> str:
         codes = [bytes.fromhex(part[:2].decode()) + part[2:] for part in rest]
     except ValueError:
         return ""
-    return os.path.realpath(os.fsdecode(first + b"".join(codes)))
+    folder = os.fsdecode(first + b"".join(codes))
+    return os.path.realpath(folder) if "\0" not in folder else ""

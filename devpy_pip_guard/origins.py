@@ -6,13 +6,13 @@ what the installed files say and from the layouts that projects have, and each i
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
 from importlib.machinery import ModuleSpec, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
+from . import distributions
 from .precedence import find_in_overlay
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
@@ -23,6 +23,9 @@ _BESIDE_THE_PACKAGE = {
     "tests", "tool", "tools", "versioneer",
 }  # fmt: skip
 """What stands in the folder of a project, can be imported from there, and is no part of what it distributes."""
+
+_IMPORTS = ("import ", "import\t")
+"""How the lines of a `.pth` file begin that `site` runs."""
 
 _DEEPEST = 3
 """How many parts the name of a package inside a namespace may have."""
@@ -68,10 +71,10 @@ def packages() -> list[Package]:
 
     They are told by `direct_url.json` (PEP 610), and by the `.egg-link` of a `setup.py develop`.
     """
-    distributions = sorted(_distributions(overlay_site_packages()), key=lambda one: one.name.lower())
-    paths = [distribution.path for distribution in distributions]
+    editables = sorted(_distributions(overlay_site_packages()), key=lambda one: one.name.lower())
+    paths = [editable.path for editable in editables]
     found = []
-    for distribution in distributions:
+    for distribution in editables:
         inner = [path for path in paths if path != distribution.path and _is_in(path, distribution.path)]
         modules = _Search(distribution, inner).modules()
         found.append(Package(distribution.name, distribution.path, modules))
@@ -125,7 +128,7 @@ class _Search:
         return {
             name
             for line in _pth_lines(overlay_site_packages(), self._distribution.files)
-            if line.startswith(("import ", "import\t"))
+            if line.startswith(_IMPORTS)
             for name in re.findall(r"\w+", line)
         }
 
@@ -193,78 +196,31 @@ def overlay_site_packages() -> str:
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
-    for name in sorted(os.listdir(site_packages)):
-        if name.endswith(".dist-info"):
-            yield from _from_direct_url(site_packages, name)
-        elif name.endswith(".egg-link"):
-            yield from _from_egg_link(site_packages, name)
+    for _, path in distributions.metadata(site_packages):
+        project, name = distributions.project_folder(path), distributions.spelled_name(path)
+        if project and name:
+            files = [file for file in distributions.installed_files(path) if not _is_beside(file, path)]
+            folders = [line for line in _pth_lines(site_packages, files) if not line.startswith(_IMPORTS)]
+            if path.endswith(".egg-link"):
+                folders = distributions.read_lines(path)[:1]
+            infos = [os.path.join(folder, "top_level.txt") for folder in distributions.metadata_folders(path)]
+            top_level = [line for info in infos for line in distributions.read_lines(info)]
+            reals = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
+            yield _Distribution(name, project, reals, files, top_level)
 
 
-def _from_direct_url(site_packages: str, dist_info: str) -> Iterator[_Distribution]:
-    info = os.path.join(site_packages, dist_info)
-    try:
-        origin = json.loads("\n".join(_lines(os.path.join(info, "direct_url.json"))) or "{}")
-        is_editable = origin.get("dir_info", {}).get("editable") is True
-        path = _path_of_url(origin.get("url", ""))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        return  # some other tool's, and broken
-    name = _header(os.path.join(info, "METADATA"), "Name")
-    if is_editable and path is not None and name:
-        files = [line.rsplit(",", 2)[0].strip('"') for line in _lines(os.path.join(info, "RECORD"))]
-        files = [file for file in files if file.split("/")[0] not in (dist_info, "..", "__pycache__")]
-        folders = [line for line in _pth_lines(site_packages, files) if not line.startswith(("import ", "import\t"))]
-        folders = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
-        yield _Distribution(name, path, folders, files, _lines(os.path.join(info, "top_level.txt")))
-
-
-def _from_egg_link(site_packages: str, egg_link: str) -> Iterator[_Distribution]:
-    on_path, to_project = [*_lines(os.path.join(site_packages, egg_link)), "", ""][:2]
-    if not os.path.isabs(on_path):
-        return
-    stem = egg_link[: -len(".egg-link")]
-    info = os.path.join(on_path, re.sub(r"-", "_", stem) + ".egg-info")
-    name = _header(os.path.join(info, "PKG-INFO"), "Name") or stem
-    path = os.path.realpath(os.path.join(on_path, to_project))
-    yield _Distribution(name, path, [os.path.realpath(on_path)], [], _lines(os.path.join(info, "top_level.txt")))
-
-
-def _path_of_url(url: str) -> str | None:
-    """Return the folder that a `file:` URL names, a real path; None for another URL.
-
-    By hand, since importing urllib.parse takes longer than all the rest for a few packages.
-    """
-    match = re.match(r"file://(?:localhost)?(/[^?#]*)", url)
-    if match is None or "%00" in url:  # what no path can hold
-        return None
-    path = re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes.fromhex(code[1].decode()), os.fsencode(match[1]))
-    return os.path.realpath(os.fsdecode(path))
+def _is_beside(file: str, info: str) -> bool:
+    """Tell whether a file that RECORD lists is metadata, a program or a cache."""
+    return file.split("/")[0] in (os.path.basename(info), "..", "__pycache__")
 
 
 def _pth_lines(site_packages: str, files: list[str]) -> list[str]:
     """Return the lines of the `.pth` files among those of a distribution, as `site` takes them."""
     pth_files = [file for file in files if file.endswith(".pth") and "/" not in file]
-    lines = [line.rstrip() for file in pth_files for line in _lines(os.path.join(site_packages, file))]
+    lines = [
+        line.rstrip() for file in pth_files for line in distributions.read_lines(os.path.join(site_packages, file))
+    ]
     return [line for line in lines if line and not line.startswith("#")]
-
-
-def _lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if it cannot be read, without what no path can hold."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read().replace("\0", "").splitlines()
-    except OSError:
-        return []
-
-
-def _header(path: str, key: str) -> str:
-    """Return a value from the headers of a metadata file; empty if there is none."""
-    for line in _lines(path):
-        name, _, value = line.partition(":")
-        if name.strip().lower() == key.lower():
-            return value.strip()
-        if not line:
-            break
-    return ""
 
 
 def _importable(folders: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ import os
 import re
 from importlib.metadata import distributions
 
+from devpy_pip_guard.distributions import normalized
 from devpy_virtualenv_plugin import record
 
 from . import editables
@@ -48,12 +49,12 @@ def install(venv: str, base: str, pip: Pip) -> None:
 
 def _requirements(site_packages: str) -> Iterator[str]:
     """Yield what the overlay's editables require, apart from one another: those are there, in whatever version."""
-    own = {_normalized(editable.name) for editable in editables.installed(site_packages)}
+    own = {normalized(editable.name) for editable in editables.installed(site_packages)}
     for name, distribution in _named_distributions(site_packages):
         if name in own:
             for requirement in distribution.requires or []:
                 match = _NAME.match(requirement)
-                if match and _normalized(match.group()) not in own:
+                if match and normalized(match.group()) not in own:
                     yield requirement
 
 
@@ -69,13 +70,8 @@ def _named_distributions(site_packages: str) -> Iterator[tuple[str, Distribution
     """Yield what is installed by its normalized name, apart from leftovers that have lost their metadata."""
     for distribution in distributions(path=[site_packages]):
         if distribution.metadata["Name"]:
-            yield _normalized(distribution.metadata["Name"]), distribution
+            yield normalized(distribution.metadata["Name"]), distribution
 
 
 def _base_site_packages(venv: str, base: str, site_packages: str) -> str:
     return os.path.join(base, os.path.relpath(site_packages, venv))
-
-
-def _normalized(name: str) -> str:
-    """Return a distribution's name in the form of PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()

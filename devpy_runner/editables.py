@@ -36,7 +36,7 @@ def installed(site_packages: str) -> list[Editable]:
 
     :param site_packages: absolute
     """
-    finders = (_from_direct_urls, _from_egg_links, _from_conda_pth)
+    finders = (_from_metadata, _from_conda_pth)
     return [editable for find in finders for editable in find(site_packages)]
 
 
@@ -47,7 +47,7 @@ def remove_path_line(site_packages: str, path: str) -> None:
     :param path: the folder, absolute, without symlinks
     """
     file = os.path.join(site_packages, _CONDA_PTH)
-    kept = [line for line in _lines(file) if os.path.realpath(line) != path]
+    kept = [line for line in distributions.read_lines(file) if os.path.realpath(line) != path]
     if kept:
         replace_file(file, "".join(f"{line}\n" for line in kept))
     else:
@@ -67,7 +67,7 @@ def missing_at_start(site_packages: str) -> list[str]:
     if _STARTS_EDITABLES in there:
         return []
     files = [os.path.join(path, "METADATA") for path in there.values()]
-    required = {requirement for file in files for requirement in _headers(file, "Requires-Dist")}
+    required = {requirement for file in files for requirement in distributions.headers(file, "Requires-Dist")}
     return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
 
 
@@ -107,75 +107,19 @@ def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
     return False
 
 
-def _from_direct_urls(site_packages: str) -> Iterator[Editable]:
-    import json
-
-    for entry in sorted(os.scandir(site_packages), key=lambda entry: entry.name):
-        if not entry.name.endswith(".dist-info"):
-            continue
-        try:
-            origin = json.loads("\n".join(_lines(os.path.join(entry.path, "direct_url.json"))) or "{}")
-            is_editable = origin.get("dir_info", {}).get("editable") is True
-            path = _path_of_url(origin.get("url", ""))
-        except (ValueError, TypeError, AttributeError):
-            continue  # some other tool's, and broken: no editable that Python would import from
-        name = _header(os.path.join(entry.path, "METADATA"), "Name")
-        if is_editable and path is not None and name:
-            is_pure = _header(os.path.join(entry.path, "WHEEL"), "Root-Is-Purelib")
-            yield Editable(name, path, is_pure.lower() == "true")
-
-
-def _from_egg_links(site_packages: str) -> Iterator[Editable]:
-    for entry in os.scandir(site_packages):
-        if entry.name.endswith(".egg-link"):
-            on_path, to_project = [*_lines(entry.path), "", ""][:2]
-            if os.path.isabs(on_path):
-                path = os.path.realpath(os.path.join(on_path, to_project))
-                # A legacy install does not say whether it is compiled, so it is taken to be.
-                yield Editable(entry.name[: -len(".egg-link")], path, is_pure=False)
+def _from_metadata(site_packages: str) -> Iterator[Editable]:
+    for _, path in sorted(distributions.metadata(site_packages)):
+        folder, name = distributions.project_folder(path), distributions.spelled_name(path)
+        if folder and name:
+            # A legacy install does not say whether it is compiled, so it is taken to be.
+            is_pure = distributions.headers(os.path.join(path, "WHEEL"), "Root-Is-Purelib")
+            yield Editable(name, folder, [text.lower() for text in is_pure] == ["true"])
 
 
 def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
-    for line in _lines(os.path.join(site_packages, _CONDA_PTH)):
+    for line in distributions.read_lines(os.path.join(site_packages, _CONDA_PTH)):
         if os.path.isabs(line):
             yield Editable("", os.path.realpath(line), is_pure=True)
-
-
-def _lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read().splitlines()
-    except OSError:
-        return []
-
-
-def _path_of_url(url: str) -> str | None:
-    """Return the folder that a `file:` URL names, absolute; None for another URL.
-
-    By hand, since importing urllib.parse takes a tenth of the time that `devpy info` does.
-    """
-    import re
-
-    match = re.match(r"file://(?:localhost)?(/[^?#]*)", url)
-    if match is None:
-        return None
-    path = re.sub(rb"%([0-9a-fA-F]{2})", lambda code: bytes.fromhex(code[1].decode()), os.fsencode(match[1]))
-    return os.path.realpath(os.fsdecode(path))
-
-
-def _header(path: str, key: str) -> str:
-    """Return a value from the headers of a metadata file, such as METADATA and WHEEL; empty if there is none."""
-    return next(_headers(path, key), "")
-
-
-def _headers(path: str, key: str) -> Iterator[str]:
-    for line in _lines(path):
-        name, _, value = line.partition(":")
-        if name.strip().lower() == key.lower():
-            yield value.strip()
-        if not line:
-            break
 
 
 def _name_of_requirement(text: str) -> str:

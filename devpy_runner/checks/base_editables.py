@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard.distributions import normalized
 from devpy_pip_guard.errors import DevpyError
 
 from ..editables import Editable, installed
@@ -59,8 +59,3 @@ def removal(editable: Editable, base: str) -> str:
     if not editable.name:
         return f"conda develop --uninstall -p {shlex.quote(base)} {shlex.quote(editable.path)}"
     return f"{shlex.quote(os.path.join(base, 'bin', 'python'))} -m pip uninstall {editable.name}"
-
-
-def normalized(name: str) -> str:
-    """Return a distribution's name in the form of PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -6,8 +6,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard.distributions import normalized
+
 from ..hookspecs import hookimpl
-from .base_editables import normalized
 from .verdicts import FAILED, OK, Skipped, Verdict
 
 if TYPE_CHECKING:
