@@ -1,11 +1,13 @@
 """What devpy.toml declares comes first, whatever copy of it the base holds.
 
 Every kind of declared editable stands in one overlay. Each kind of copy comes into the base for all of them at once, is
-looked at through `devpy` and through plain `.venv/bin/python`, and leaves again.
+looked at through `devpy` and through plain `.venv/bin/python`, and leaves again. With `DEVPY_FULL_MATRIX=1`, so it goes
+on an old and a new Python as well, for the kinds that need nothing but Python.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -23,11 +25,11 @@ from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 from .samples import Sample
 
-# Its setuptools is the last one with a `setup.py develop` that does not leave everything to pip.
-IN_BASE = (
-    *("pip", "pytest", "wheel", "setuptools==79.0.1"),
-    *("editables", "hatchling", "scikit-build-core", "meson-python"),
-)
+# The last setuptools with a `setup.py develop` that does not leave everything to pip is 79.
+PURE = ("pip", "wheel", "setuptools<80", "editables", "hatchling")
+COMPILING = ("scikit-build-core", "meson-python")
+OTHER_PYTHONS = ("3.8", "3.13")
+KINDS_FOR_OTHERS = ("setuptools-src", "setuptools-flat", "setuptools-strict", "legacy-setup-py", "hatchling", "flit")
 
 MISSING = "ModuleNotFoundError"
 
@@ -48,15 +50,18 @@ def data(name):
     except (ImportError, OSError) as error:
         return repr(error)
 
-def group(name):
+def group(name, distribution):
     points = metadata.entry_points()
-    return points.select(group=name) if hasattr(points, "select") else points[name]
+    if hasattr(points, "select"):
+        return points.select(group=name)
+    # Before Python 3.10, that gives those of all distributions, even if one hides another.
+    return [point for point in metadata.distribution(distribution).entry_points if point.group == name]
 
 def facts(kind, names):
     module = kind.replace("-", "_")
     return {
         "version": metadata.version(names["distribution"]),
-        "entry points": [point.value for point in group(names["group"]) if point.name == kind],
+        "entry points": [point.value for point in group(names["group"], names["distribution"]) if point.name == kind],
         "data": data("pm_" + module),
         "modules": {name: origin(name) for name in names["modules"]},
     }
@@ -82,28 +87,35 @@ class Tree(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def tree(
+def make_tree(
     tmp_path_factory: pytest.TempPathFactory,
     make_conda_env: MakeCondaEnv,
     conda_channel: Channel,
     pip_cache: Path,
     conda_root: Path,
-) -> Tree:
-    home = tmp_path_factory.mktemp("home")
-    environ = {**clean_environ(home, pip_cache), **rust(), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
-    kinds = tuple(kind for kind in samples.BACKENDS if kind != "maturin" or shutil.which("cargo"))
-    minor = interpreters.default()
-    specs = (conda_channel.add_python(minor), *conda_channel.add_distributions(minor, IN_BASE))
-    base = make_conda_env.clone(CondaEnvironment(Path(), specs), "precedence")
-    packages = ", ".join(f'"{kind}"' for kind in kinds)
-    toml = f'[python]\nbase_conda_env = "{base.name}"\n[editables]\npackages = [{packages}]\n'
-    root = MakeRepository(environ)(tmp_path_factory.mktemp("precedence") / "worktree", files={"devpy.toml": toml})
-    for kind in kinds:
-        samples.write(samples.declared(kind), root / kind, kind)
-    tree = Tree(root, kinds, base, environ)
-    tree.pip("install", "ninja")
-    assert Devpy(environ)("update-editables", cwd=root).code == 0
-    return tree
+) -> Callable[[str], Tree]:
+    """Make the worktree for a version of Python, or of the usual one if it is empty; each once."""
+
+    @functools.cache
+    def make(python: str) -> Tree:
+        home = tmp_path_factory.mktemp("home")
+        environ = {**clean_environ(home, pip_cache), **rust(), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
+        minor = python or interpreters.default()
+        in_base = PURE if python else (*PURE, *COMPILING)
+        specs = (conda_channel.add_python(minor), *conda_channel.add_distributions(minor, in_base))
+        base = make_conda_env.clone(CondaEnvironment(Path(), specs), f"precedence{python}")
+        kinds = KINDS_FOR_OTHERS if python else KINDS
+        toml = f'[python]\nbase_conda_env = "{base.name}"\n[editables]\npackages = {json.dumps(kinds)}\n'
+        root = MakeRepository(environ)(tmp_path_factory.mktemp("precedence") / "worktree", files={"devpy.toml": toml})
+        for kind in kinds:
+            samples.write(samples.declared(kind), root / kind, kind)
+        tree = Tree(root, kinds, base, environ)
+        if not python:
+            tree.pip("install", "ninja")
+        assert Devpy(environ)("update-editables", cwd=root).code == 0
+        return tree
+
+    return make
 
 
 def rust() -> dict[str, str]:
@@ -116,6 +128,7 @@ def rust() -> dict[str, str]:
 
 
 RUST_HOMES = {"CARGO_HOME": ".cargo", "RUSTUP_HOME": ".rustup"}
+KINDS = tuple(kind for kind in samples.BACKENDS if kind != "maturin" or shutil.which("cargo"))
 
 
 # What the base may hold: each of these puts a copy of all kinds into it.
@@ -224,10 +237,31 @@ class Found(NamedTuple):
     """The programs in the overlay's `bin`, and whether each is a link."""
 
 
-@pytest.fixture(scope="module", params=[*COPIES, *HALVES])
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tree: Tree) -> Iterator[Found]:
+class Place(NamedTuple):
+    """Where to look."""
+
+    python: str
+    """Such as `3.8`; empty for the usual one."""
+    copy: str
+
+
+def places() -> list[Place]:
+    copies = [*COPIES, *HALVES]
+    usual = [Place("", copy) for copy in copies]
+    if os.environ.get("DEVPY_FULL_MATRIX") != "1":
+        return usual
+    return usual + [Place(python, copy) for python in OTHER_PYTHONS for copy in copies if copy not in COMPILING]
+
+
+@pytest.fixture(
+    scope="module", params=places(), ids=lambda place: f"{place.copy}{place.python and ' on '}{place.python}"
+)
+def found(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_tree: Callable[[str], Tree]
+) -> Iterator[Found]:
     """Put copies of one kind into the base, and look at them all."""
-    copy: str = request.param
+    place: Place = request.param
+    copy, tree = place.copy, make_tree(place.python)
     folders = [tree.base.site_packages, tree.base.prefix / "bin"]
     before = [set(folder.iterdir()) for folder in folders]
     {**COPIES, **HALVES}[copy](tree, tmp_path_factory.mktemp("other"))
@@ -275,7 +309,7 @@ def expected_modules(copy: str, kind: str) -> dict[str, str]:
 @pytest.mark.parametrize("kind", samples.BACKENDS)
 def test_declared_one_comes_first(found: Found, kind: str) -> None:
     if kind not in found.facts[0]:
-        pytest.skip("no cargo to build it with")
+        pytest.skip("not built here: no cargo, or an old or new Python, which gets a few kinds")
     if found.copy in HALVES and kind in samples.WITHOUT_NAMESPACE:
         pytest.skip("cannot be part of a namespace package beside another package")
     expected = {
