@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _CONDA_PTH = "conda.pth"
 _STARTS_EDITABLES = "editables"
-BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_COMPILERS_BUILD_FILES = ("CMakeLists.txt", "meson.build", "Cargo.toml")
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", *_COMPILERS_BUILD_FILES)
+"""What decides how a package is built, in its folder."""
 
 
 class Editable(NamedTuple):
@@ -69,6 +71,12 @@ def missing_at_start(site_packages: str) -> list[str]:
     files = [os.path.join(path, "METADATA") for path in there.values()]
     required = {requirement for file in files for requirement in distributions.headers(file, "Requires-Dist")}
     return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
+
+
+def files_to_watch(path: str) -> list[str]:
+    """Return the paths of a package's build files, also of those that it may get: none for another build system."""
+    files = [os.path.join(path, name) for name in BUILD_FILES]
+    return [file for file in files if not file.endswith(_COMPILERS_BUILD_FILES) or os.path.exists(file)]
 
 
 def build_files(path: str) -> dict[str, BuildFile]:

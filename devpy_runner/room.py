@@ -28,8 +28,17 @@ def needed(venv: str) -> Iterator[None]:
     try:
         yield
     except (OSError, DevpyError) as error:
-        words = next((words for words in _WORDS if words in str(error)), None)
-        if words is None:
+        words = _lacking(error)
+        if not words:
             raise
         mend = "make room there and for temporary files (TMPDIR), then: devpy update-editables"
         raise DevpyError(f"{venv}: {words}", mend) from error
+
+
+def is_lacking(error: BaseException) -> bool:
+    """Tell whether an error, such as what pip has ended with, comes from a lack of room."""
+    return bool(_lacking(error))
+
+
+def _lacking(error: BaseException) -> str:
+    return next((words for words in _WORDS if words in str(error)), "")

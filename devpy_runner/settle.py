@@ -10,7 +10,7 @@ from devpy_virtualenv_plugin import record
 
 from . import conda, condarc, environment, run_record, start_record
 from .conda_install import find_install
-from .editables import BUILD_FILES, installed
+from .editables import files_to_watch, installed
 from .messages import tell
 from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
 from .run_record import RunRecord, identity, state
@@ -101,7 +101,7 @@ def _files(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[st
     site_packages = record.site_packages(config.venv) or config.venv
     yield from (site_packages, *(os.path.join(site_packages, name) for name in record.PATH_FILES))
     yield from (os.path.join(base, "conda-meta", "history"), os.path.join(base, "bin"))
-    yield from (os.path.join(path, name) for path in config.editables for name in BUILD_FILES)
+    yield from (file for path in config.editables for file in files_to_watch(path))
     yield from start_record.sources(base)
     yield from condarc.sources(environ)
 

@@ -147,8 +147,9 @@ def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
             # Read before pip does: what is edited meanwhile counts as a change.
             built = {path: editables.build_files(path) for path in plan.install}
             _install(plan, config, before.base, pip)
-        except BaseException:
-            _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
+        except BaseException as error:
+            if not room.is_lacking(error):  # else pip could not put back what it has changed
+                _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
             raise
         after = after._replace(editables={**_without(before.editables, plan.install), **built})
     _write_record(config, after)
