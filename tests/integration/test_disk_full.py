@@ -91,7 +91,7 @@ def make_stale(disk: Disk) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("make", "free"), [(make_fresh, [0, 32, 64, 180, 240, 280, 300]), (make_ready, [0, 4, 20]), (make_stale, [0])]
+    ("make", "free"), [(make_fresh, [0, 32, 64, 180, 396]), (make_ready, [0, 4, 20]), (make_stale, [0])]
 )
 def test_update(disk: Disk, make: Callable[[Disk], list[str]], free: list[int]) -> None:
     before = disk.sources()
