@@ -47,7 +47,6 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
     """
     arm()
     import os
-    import site
 
     folder = os.fsdecode(base)
     prefix = folder.rsplit("/", 3)[0]
@@ -56,21 +55,10 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
     if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
         supply(prefix)
     if is_first:
-        here = __file__.rsplit("/", 5)[0]
-        if made and os.fsdecode(made) != here:
-            _tell_if_moved(os.fsdecode(made), here)
+        if made:
+            _tell_of_copies(os.fsdecode(made))
         _put_editables_first()
-        is_start = not own_path  # pip, to learn of the base, calls this once more, without the standard library's path
-        if is_start:
-            own_path[:], own_finders[:] = sys.path, sys.meta_path
-        path, modules = [*sys.path], {*sys.modules}
-        finders: list[object] = [*sys.meta_path]
-        site.addsitedir(folder, known_paths)
-        is_usual = sys.path == [*path, folder] and not _has_other_finders(finders) and not _has_new_namespaces(modules)
-        if not is_usual and (is_start or _PRECEDENCE in sys.modules):
-            from . import precedence
-
-            precedence.restore(folder, path, finders, modules)
+        _let_in(folder, known_paths)
     elif _PRECEDENCE in sys.modules:  # `site` reads the `.pth` files of a virtual environment twice
         sys.modules[_PRECEDENCE].drop_repeated_finders()
 
@@ -108,17 +96,32 @@ def _leave(programs: str) -> None:
     os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
 
 
-def _tell_if_moved(made: str, here: str) -> None:
+def _tell_of_copies(made: str) -> None:
+    """Tell whose code will run if this overlay has been moved or copied, or this script is that of a copy of it."""
+    here = __file__.rsplit("/", 5)[0]
+    programs = sys.argv[0].rpartition("/")[0]
+    if made != here and not _is_same(made, here):
+        _tell(f"{here} was made as {made}", "it may import the code there: devpy update-editables")
+    if programs.endswith("bin") and programs != f"{here}/bin":
+        import os
+
+        copy = os.path.abspath(os.path.join(programs, os.pardir))
+        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not _is_same(copy, here):
+            _tell(f"{sys.argv[0]} runs the code of {here}", f"{copy} is a copy of that: devpy update-editables")
+
+
+def _is_same(one: str, other: str) -> bool:
     import os
 
     try:
-        if os.path.samefile(made, here):
-            return
+        return os.path.samefile(one, other)
     except OSError:
-        pass
+        return False
+
+
+def _tell(problem: str, mend: str) -> None:
     if sys.stderr is not None:
-        print(f"devpy: {here} was made as {made}", file=sys.stderr)
-        print("  it may import the code there: devpy update-editables", file=sys.stderr)
+        print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
 def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
@@ -170,6 +173,23 @@ def arm() -> None:
     guard = sys.modules[__name__]
     if guard not in sys.meta_path:
         sys.meta_path.insert(0, guard)
+
+
+def _let_in(base: str, known_paths: "set[str]") -> None:
+    """Let in what the base holds, behind what the overlay has."""
+    import site
+
+    is_start = not own_path  # pip, to learn of the base, calls this once more, without the standard library's path
+    if is_start:
+        own_path[:], own_finders[:] = sys.path, sys.meta_path
+    path, modules = [*sys.path], {*sys.modules}
+    finders: list[object] = [*sys.meta_path]
+    site.addsitedir(base, known_paths)
+    is_usual = sys.path == [*path, base] and not _has_other_finders(finders) and not _has_new_namespaces(modules)
+    if not is_usual and (is_start or _PRECEDENCE in sys.modules):
+        from . import precedence
+
+        precedence.restore(base, path, finders, modules)
 
 
 def _put_editables_first() -> None:

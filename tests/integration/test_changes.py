@@ -157,6 +157,17 @@ def test_python_of_a_copy_says_whose_code_it_would_import(root: Path, copy: Path
     assert listing(root) == before
 
 
+def test_script_of_a_copy_says_whose_code_it_runs(root: Path, copy: Path, devpy: Devpy) -> None:
+    before = listing(root)
+    for script, cwd in ((f"{copy}/.venv/bin/sample-self-built", root), ("bin/sample-self-built", copy / ".venv")):
+        told = run([script], cwd=cwd, environ={}).err
+        assert told.startswith(f"devpy: {script} runs the code of {root}/.venv\n  {copy}/.venv is a copy of that")
+    assert listing(root) == before
+    assert_works(devpy, copy)
+    result = run([copy / ".venv" / "bin" / "sample-self-built"], cwd=copy, environ={})
+    assert (result.out.strip(), result.err) == (own_module(copy), "")
+
+
 def test_activated_copy(root: Path, copy: Path, devpy_environ: Environ) -> None:
     before = listing(root)
     script = f'cd "{copy}" && . .venv/bin/activate && python -c "{WHERE}"; echo "$VIRTUAL_ENV"'
