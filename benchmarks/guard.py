@@ -14,10 +14,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+import devpy_pip_guard
 from devpy_runner import embedded_base
 from devpy_virtualenv_plugin.layout import GUARD
 
-COMPILE = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+COMPILE = """
+import py_compile, sys
+mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+py_compile.compile(*sys.argv[1:], doraise=True, optimize=2, invalidation_mode=mode)
+"""
 
 
 def main() -> None:
@@ -41,11 +46,11 @@ def main() -> None:
 def _take_guard_out(python: Path) -> None:
     (site_packages,) = python.parent.parent.glob("lib/python3.*/site-packages")
     (site_packages / "sitecustomize.py").unlink()
-    module = site_packages / GUARD / "__init__.py"
-    text = module.read_text(encoding="utf-8")
+    text = Path(devpy_pip_guard.__file__).read_text(encoding="utf-8")
     start = text.index("    arm()\n")
+    module = site_packages / GUARD / "unguarded.py"
     module.write_text(text[:start] + text[start + len("    arm()\n") :], encoding="utf-8")
-    subprocess.run([python, *COMPILE, module], check=True)
+    subprocess.run([python, "-I", "-S", "-c", COMPILE, module, module.with_name("__init__.pyc")], check=True)
 
 
 def _instructions(python: Path, base: Path) -> int:

@@ -26,6 +26,17 @@ _PRECEDENCE = f"{__name__}.precedence"
 _SETUPTOOLS_OWN = "_distutils_hack"
 """Where its finder comes from, which waits for `distutils` alone."""
 
+REST = "rest.zip"
+"""In an overlay, what hardly any start of Python needs of this package: compressed, since an overlay shall be small."""
+
+SITE_PACKAGES = __file__.rsplit("/", 2)[0]
+"""The folder that this package lies in: in an overlay, its site-packages, absolute."""
+
+OVERLAY = SITE_PACKAGES.rsplit("/", 3)[0]
+"""The overlay that this package lies in, absolute."""
+
+__path__.append(f"{__path__[0]}/{REST}")
+
 own_path: "list[str]" = []
 """What `sys.path` held before the base came in; empty until `start` has run."""
 
@@ -98,16 +109,15 @@ def _leave(programs: str) -> None:
 
 def _tell_of_copies(made: str) -> None:
     """Tell whose code will run if this overlay has been moved or copied, or this script is that of a copy of it."""
-    here = __file__.rsplit("/", 5)[0]
     programs = sys.argv[0].rpartition("/")[0]
-    if made != here and not _is_same(made, here):
-        _tell(f"{here} was made as {made}", "it may import the code there: devpy update-editables")
-    if programs.endswith("bin") and programs != f"{here}/bin":
+    if made != OVERLAY and not _is_same(made, OVERLAY):
+        _tell(f"{OVERLAY} was made as {made}", "it may import the code there: devpy update-editables")
+    if programs.endswith("bin") and programs != f"{OVERLAY}/bin":
         import os
 
         copy = os.path.abspath(os.path.join(programs, os.pardir))
-        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not _is_same(copy, here):
-            _tell(f"{sys.argv[0]} runs the code of {here}", f"{copy} is a copy of that: devpy update-editables")
+        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not _is_same(copy, OVERLAY):
+            _tell(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from . import OVERLAY
 from .config import Config, load
 from .errors import DevpyError
 from .files import read_bytes
@@ -71,9 +72,8 @@ def _governing_config(requested: str) -> Config:
 
 
 def pyvenv_cfg() -> str:
-    """Return where it is, seen from lib/python3.X/site-packages/_devpy_guard: `sys.prefix` can be changed."""
-    overlay = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4))
-    return os.path.join(overlay, "pyvenv.cfg")
+    """Return where the overlay's is, absolute, as seen from this package: `sys.prefix` can be changed."""
+    return os.path.join(OVERLAY, "pyvenv.cfg")
 
 
 def _is_same_folder(path: str, declared: str) -> bool:

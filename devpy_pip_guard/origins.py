@@ -12,7 +12,7 @@ import sys
 from importlib.machinery import ModuleSpec, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import distributions
+from . import SITE_PACKAGES, distributions
 from .precedence import find_in_overlay
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
@@ -71,7 +71,7 @@ def packages() -> list[Package]:
 
     They are told by `direct_url.json` (PEP 610), and by the `.egg-link` of a `setup.py develop`.
     """
-    editables = sorted(_distributions(overlay_site_packages()), key=lambda one: one.name.lower())
+    editables = sorted(_distributions(SITE_PACKAGES), key=lambda one: one.name.lower())
     paths = [editable.path for editable in editables]
     found = []
     for distribution in editables:
@@ -127,7 +127,7 @@ class _Search:
         """Return what the `import` lines of its `.pth` files name: the backend's own means, not the project's."""
         return {
             name
-            for line in _pth_lines(overlay_site_packages(), self._distribution.files)
+            for line in _pth_lines(SITE_PACKAGES, self._distribution.files)
             if line.startswith(_IMPORTS)
             for name in re.findall(r"\w+", line)
         }
@@ -184,15 +184,10 @@ class _Search:
         real = os.path.realpath(path)
         if any(_is_in(real, folder) for folder in self._inner):
             return False
-        site_packages = os.path.realpath(overlay_site_packages())  # it may well lie in the folder of the project
+        site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
         if _is_in(real, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
         return any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders))
-
-
-def overlay_site_packages() -> str:
-    """Return the overlay's, in which this package lies."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:

@@ -6,12 +6,11 @@ loaded already.
 
 from __future__ import annotations
 
-import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder
 
-from . import own_finders, own_path
+from . import SITE_PACKAGES, own_finders, own_path
 from .rivals import Rivals
 
 TYPE_CHECKING = False
@@ -49,7 +48,7 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
     :param finders: what `sys.meta_path` held before
     :param modules: the names of what had been imported before
     """
-    rivals = Rivals(base, _overlay_site_packages())
+    rivals = Rivals(base, SITE_PACKAGES)
     added = [entry for entry in sys.path if entry not in path and not rivals.put_on_path(entry)]
     sys.path[:] = [entry for entry in path if entry in sys.path] + added
     ours = _finders()
@@ -209,9 +208,4 @@ def _finders() -> list[Any]:
 
 def _overlay_path() -> list[str]:
     """Return the overlay's site-packages, and what its `.pth` files have added to `sys.path`."""
-    site_packages = _overlay_site_packages()
-    return own_path[own_path.index(site_packages) :] if site_packages in own_path else [site_packages]
-
-
-def _overlay_site_packages() -> str:
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return own_path[own_path.index(SITE_PACKAGES) :] if SITE_PACKAGES in own_path else [SITE_PACKAGES]

@@ -10,6 +10,8 @@ import os
 from importlib.metadata import Distribution
 from typing import Any, Dict
 
+from . import OVERLAY, SITE_PACKAGES
+
 NAME = "devpy-overlay"
 
 
@@ -46,14 +48,13 @@ class OverlayDistribution(Distribution):
 
     def locate_file(self, path: Any) -> Any:
         """Return where a file of the distribution is: beside the guard, as it has none."""
-        return os.path.join(os.path.dirname(__file__), path)
+        return os.path.join(SITE_PACKAGES, path)
 
 
 def _version() -> str:
     """Return the version of the devpy that made the overlay; 0 if its record does not say."""
-    overlay = os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 4))
     try:
-        with open(os.path.join(overlay, "devpy.json"), encoding="utf-8") as stream:
+        with open(os.path.join(OVERLAY, "devpy.json"), encoding="utf-8") as stream:
             return str(json.load(stream)["version"])
     except (OSError, ValueError, TypeError, KeyError):
         return "0"

@@ -14,8 +14,8 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
+from . import SITE_PACKAGES, declaration, origins
 from . import config as devpy_config
-from . import declaration, origins
 from .errors import DevpyError
 from .origins import is_same
 
@@ -189,7 +189,7 @@ def _path_entry(module: origins.Module) -> str | None:
 def _is_behind_overlay(entry: str) -> bool:
     """Tell whether an entry of `sys.path` comes after the overlay's site-packages, as the base's do."""
     paths = [os.path.realpath(path) for path in sys.path]
-    own = os.path.realpath(origins.overlay_site_packages())
+    own = os.path.realpath(SITE_PACKAGES)
     return own in paths and paths.index(os.path.realpath(entry)) > paths.index(own)
 
 

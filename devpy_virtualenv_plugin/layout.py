@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard import REST
+
 BRIDGE = "~devpy.pth"
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")
 
-IN_SITE_PACKAGES = (BRIDGE, "sitecustomize.py", os.path.join(GUARD, "__init__.py"))
+IN_SITE_PACKAGES = (BRIDGE, "sitecustomize.py", os.path.join(GUARD, "__init__.pyc"), os.path.join(GUARD, REST))
 """What must be in site-packages for an overlay to work."""

@@ -14,6 +14,33 @@ import devpy_pip_guard
 from .layout import BRIDGE, GUARD
 from .lock import held
 
+_KEPT = ("__init__", "distributions", "precedence", "rivals")
+"""The modules that a start of Python may need; the others are compressed, since an overlay shall be small."""
+
+# Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
+# nobody reads it there. They are unchecked, so that a copy of the overlay, whose files have other times, compiles
+# nothing at its starts. At any moment each module is there in one form or another.
+_COMPILER = """
+import os, py_compile, shutil, sys, zipfile
+script, guard, rest, *kept = sys.argv[1:]
+unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+py_compile.compile(script, doraise=True, invalidation_mode=unchecked)
+sources = [os.path.join(folder, name) for folder, _, names in os.walk(guard) for name in names if name.endswith(".py")]
+for source in sources:
+    py_compile.compile(source, source + "c", doraise=True, optimize=2, invalidation_mode=unchecked)
+names = {os.path.relpath(source + "c", guard) for source in sources}
+compressed = names.difference(name + ".pyc" for name in kept)
+with zipfile.ZipFile(rest + ".new", "w", zipfile.ZIP_DEFLATED) as archive:
+    for name in sorted(compressed):
+        archive.write(os.path.join(guard, name), name)
+os.replace(rest + ".new", rest)
+for path in [*sources, *(os.path.join(guard, name) for name in compressed)]:
+    os.unlink(path)
+for name in os.listdir(guard):
+    if os.path.isdir(os.path.join(guard, name)):
+        shutil.rmtree(os.path.join(guard, name))
+"""
+
 
 def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_tomllib: bool) -> None:
     """Write the start-up files and compile them.
@@ -24,11 +51,12 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
     :param has_tomllib: whether its standard library reads TOML (Python 3.11 and later)
     :raises RuntimeError: if the interpreter cannot compile them
     """
-    guard = site_packages / GUARD
-    _copy_guard(guard, site_packages / "sitecustomize.py")
+    guard, sitecustomize = site_packages / GUARD, site_packages / "sitecustomize.py"
+    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard)
+    os.replace(guard / sitecustomize.name, sitecustomize)
     if not has_tomllib:
-        _copy_tomli(guard / "_tomli", python)
-    _compile(python, [guard, site_packages / "sitecustomize.py"])
+        _copy_sources(_package_folder("tomli"), guard / "_tomli")
+    _compile(python, sitecustomize, guard)
     # Last, since it is what makes an interpreter use the rest.
     (site_packages / BRIDGE).write_text(bridge(base_site_packages, site_packages.parents[2]), encoding="ascii")
 
@@ -44,19 +72,6 @@ def bridge(base_site_packages: Path, venv: Path) -> str:
     return f"import {GUARD}; {GUARD}.start({base!r}, known_paths, {made!r})\n"
 
 
-def _copy_guard(guard: Path, sitecustomize: Path) -> None:
-    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard)
-    os.replace(guard / "sitecustomize.py", sitecustomize)
-
-
-def _copy_tomli(target: Path, python: Path) -> None:
-    """Write it compiled and nothing else: nobody reads it there, and an overlay shall be small."""
-    _copy_sources(_package_folder("tomli"), target)
-    _compile(python, [target], "-b")
-    for source in target.glob("*.py"):
-        source.unlink()
-
-
 def _copy_sources(source: Path, target: Path) -> None:
     target.mkdir(exist_ok=True)
     for file in source.glob("*.py"):
@@ -70,13 +85,10 @@ def _package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _compile(python: Path, targets: list[Path], *more: str) -> None:
-    """Compile for the overlay's Python, whether or not the user lets Python write bytecode.
-
-    Unchecked, so that a copy of the overlay, whose files have other times, does not compile them at every start.
-    """
-    options = ["-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", *more]
-    command = [os.fspath(python), *options, *map(os.fspath, targets)]
+def _compile(python: Path, script: Path, guard: Path) -> None:
+    """Compile for the overlay's Python, whether or not the user lets Python write bytecode."""
+    paths = map(os.fspath, (script, guard, guard / devpy_pip_guard.REST))
+    command = [os.fspath(python), "-I", "-S", "-c", _COMPILER, *paths, *_KEPT]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, pass_fds=held())
     if done.returncode != 0:
         raise RuntimeError(f"{python} cannot compile the start-up files: {done.stdout}{done.stderr}".rstrip())

@@ -124,15 +124,15 @@ def test_stack_config(root: Path, devpy: Devpy, kind: str) -> None:
         b"envs_dirs: []" + b" " * (2 << 20),
     ],
 )
-def test_condarc(root: Path, devpy: Devpy, devpy_environ: Environ, content: bytes) -> None:
-    Path(devpy_environ["HOME"], ".condarc").write_bytes(content)
-    assert_told(devpy("true", cwd=root))
+def test_condarc(root: Path, devpy: Devpy, devpy_environ: Environ, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".condarc").write_bytes(content)
+    assert_told(devpy("true", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)}))
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_condarc_that_is_no_file(root: Path, devpy: Devpy, devpy_environ: Environ, kind: str) -> None:
-    put(Path(devpy_environ["HOME"], ".condarc"), kind)
-    result = devpy("true", cwd=root)
+def test_condarc_that_is_no_file(root: Path, devpy: Devpy, devpy_environ: Environ, tmp_path: Path, kind: str) -> None:
+    put(tmp_path / ".condarc", kind)
+    result = devpy("true", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)})
     assert (result.code, result.err) == (0, "")  # conda passes over it, too
 
 
@@ -166,10 +166,11 @@ def test_script_of_the_base(root: Path, devpy: Devpy, prefix: Path, kind: str) -
 
 
 @pytest.mark.parametrize("kind", [*NASTY, *FILES])
-def test_environments_txt(root: Path, devpy: Devpy, devpy_environ: Environ, kind: str) -> None:
-    put(Path(devpy_environ["HOME"], ".conda", "environments.txt"), kind)
+def test_environments_txt(root: Path, devpy: Devpy, devpy_environ: Environ, tmp_path: Path, kind: str) -> None:
+    put(tmp_path / ".conda" / "environments.txt", kind)
     (root / "devpy.toml").write_text(TOML.format("no-such"), encoding="utf-8")
-    assert_told(devpy("true", cwd=root), "conda environment no-such")
+    result = devpy("true", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)})
+    assert_told(result, "conda environment no-such")
 
 
 @pytest.mark.parametrize("name", ["devpy.json", "devpy-start", "pyvenv.cfg"])

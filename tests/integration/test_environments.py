@@ -11,7 +11,7 @@ from typing import Callable
 import pytest
 
 from .channel import Channel
-from .commands import run
+from .commands import clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv, create
 from .projects import SAMPLES, MakeRepository, copy_package, import_name
 
@@ -176,10 +176,10 @@ def test_worktree_holds_the_repositorys_files(
     assert (feature / ".git").is_file()
 
 
-def test_clean_environment_hides_the_callers(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_clean_environment_hides_the_callers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("CONDA_PREFIX", "GIT_DIR", "PIP_REQUIRE_VIRTUALENV", "PYTHONPATH", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "/callers")
     monkeypatch.setenv("PIP_INDEX_URL", "file:///index")
-    environ: Environ = request.getfixturevalue("devpy_environ")
+    environ = clean_environ(tmp_path, tmp_path)
     assert "/callers" not in environ.values()
     assert environ["PIP_INDEX_URL"] == "file:///index"

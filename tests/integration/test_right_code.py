@@ -56,7 +56,15 @@ def test_a_name_that_leads_to_another_base(
 
 
 @pytest.mark.parametrize(
-    "part", ["lib/devpy/base-script", "~devpy.pth", "sitecustomize.py", "_devpy_guard/__init__.py", "pyvenv.cfg"]
+    "part",
+    [
+        "lib/devpy/base-script",
+        "~devpy.pth",
+        "sitecustomize.py",
+        "_devpy_guard/__init__.pyc",
+        "_devpy_guard/rest.zip",
+        "pyvenv.cfg",
+    ],
 )
 def test_a_lost_part_comes_back(
     tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy, part: str

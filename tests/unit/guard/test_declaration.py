@@ -16,9 +16,8 @@ Declare = Callable[..., Path]
 def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
     """Write the devpy.toml that governs the overlay in which the guard lies for the time of the test."""
     overlay = tmp_path / "repository" / ".venv"
-    module = overlay / "lib" / "python3.8" / "site-packages" / "_devpy_guard" / "declaration.py"
-    module.parent.mkdir(parents=True)
-    monkeypatch.setattr(declaration, "__file__", str(module))
+    overlay.mkdir(parents=True)
+    monkeypatch.setattr(declaration, "OVERLAY", str(overlay))
     config = tmp_path.resolve() / "repository" / "devpy.toml"
     (overlay / "pyvenv.cfg").write_text(f"home = /usr/bin\ndevpy-config = {config}\n")
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import devpy_pip_guard
 from devpy_virtualenv_plugin import layout, startup
 
 
@@ -52,11 +54,15 @@ def test_bridge_arms_the_guard_on_its_own(tmp_path: Path) -> None:
 def test_everything_that_starts_is_compiled(tmp_path: Path, has_tomllib: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     startup.write(tmp_path, tmp_path / "base", Path(sys.executable), has_tomllib=has_tomllib)
-    sources = list(tmp_path.rglob("*.py"))
-    assert len(sources) > 4
-    for source in sources:
-        assert list(source.parent.glob(f"__pycache__/{source.stem}.*.pyc"))
-    assert (tmp_path / layout.GUARD / "_tomli").is_dir() != has_tomllib
+    with zipfile.ZipFile(tmp_path / layout.GUARD / devpy_pip_guard.REST) as archive:
+        compressed = archive.namelist()
+    names = [path.name for path in (tmp_path / layout.GUARD).iterdir()]
+    guard = Path(devpy_pip_guard.__file__).parent
+    modules = [path.stem for path in guard.glob("*.py") if path.stem != "sitecustomize"]
+    in_files = {name for name in [*names, *compressed] if "/" not in name} - {devpy_pip_guard.REST}
+    assert in_files == {f"{module}.pyc" for module in modules}
+    assert list(tmp_path.glob("__pycache__/sitecustomize.*.pyc"))
+    assert ("_tomli/__init__.pyc" in compressed) != has_tomllib
 
 
 def test_guard_does_not_shadow_a_checkout_of_devpy(tmp_path: Path) -> None:
@@ -77,9 +83,11 @@ def test_bridge_sorts_behind_every_editable() -> None:
 
 
 def test_written_again(tmp_path: Path) -> None:
+    (tmp_path / layout.GUARD / "__pycache__").mkdir(parents=True)  # as an older devpy has left it
     for base in ("old", "new"):
         startup.write(tmp_path, tmp_path / base, Path(sys.executable), has_tomllib=True)
     assert "new" in (tmp_path / layout.BRIDGE).read_text("ascii")
+    assert {path.suffix for path in (tmp_path / layout.GUARD).iterdir()} == {".pyc", ".zip"}
 
 
 def test_interpreter_that_cannot_compile(tmp_path: Path) -> None:
