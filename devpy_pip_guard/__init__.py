@@ -58,9 +58,14 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
     """
     arm()
     import os
+    import site
 
     folder = os.fsdecode(base)
     prefix = folder.rsplit("/", 3)[0]
+    if not own_finders and folder in known_paths:
+        _leave_out_for_now(folder, known_paths)
+        site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
+        return
     is_first = folder not in known_paths
     active = os.environ.get("VIRTUAL_ENV", sys.prefix)
     if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
@@ -72,6 +77,20 @@ def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
         _let_in(folder, known_paths)
     elif _PRECEDENCE in sys.modules:  # `site` reads the `.pth` files of a virtual environment twice
         sys.modules[_PRECEDENCE].drop_repeated_finders()
+
+
+def _leave_out_for_now(folder: str, known_paths: "set[str]") -> None:
+    """Take away the base that PYTHONPATH names, and what the overlay's `.pth` files have imported from there.
+
+    Two worktrees' editables of one version share the name of the module that finds them.
+    """
+    sys.path[:] = [entry for entry in sys.path if entry != folder]
+    known_paths.discard(folder)
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    names = {name for name, file in files.items() if file.startswith(folder + "/")}
+    for name in names:
+        del sys.modules[name]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__module__", "") not in names]
 
 
 def supply(base: str) -> None:
@@ -229,7 +248,12 @@ def _has_other_finders(before: "list[object]") -> bool:
 def _has_new_namespaces(before: "set[str]") -> bool:
     """Tell whether the base has brought in a package without a file, as a `*-nspkg.pth` does."""
     new = [module for name, module in sys.modules.items() if name not in before]
-    return any(hasattr(module, "__path__") and getattr(module, "__file__", None) is None for module in new)
+    return any(is_namespace(module) for module in new)
+
+
+def is_namespace(module: object) -> bool:
+    """Tell whether a module is a package without a file; one that loads late or makes up attributes is not asked."""
+    return type(module) is type(sys) and "__path__" in vars(module) and vars(module).get("__file__") is None
 
 
 def find_spec(name: str, path: object = None, target: object = None) -> None:  # noqa: ARG001 - importlib's signature
@@ -249,13 +273,13 @@ def find_spec(name: str, path: object = None, target: object = None) -> None:  #
     sys.meta_path.remove(sys.modules[__name__])
 
 
-def find_distributions(context: object) -> object:
+def find_distributions(context: object = None) -> object:
     """Offer the pytest plugin to pytest alone; importlib.metadata asks this of what stands in `sys.meta_path`.
 
     Not to whoever searches a path, such as pip and setuptools, nor to the backport `importlib_metadata`. What is
     returned is an iterator: Python 3.8 takes nothing else.
     """
-    asked = vars(context)
+    asked = vars(context) if context is not None else {"path": None}
     if "_pytest" not in sys.modules or "path" in asked or asked.get("name") not in (None, "devpy-overlay"):
         return
     if type(context).__module__ == "importlib.metadata":

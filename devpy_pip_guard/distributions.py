@@ -17,7 +17,8 @@ _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 def normalized(name: str) -> str:
     """Return the form of a distribution's name in which PEP 503 has names compared."""
-    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+    name = name.lower().replace("_", "-").replace(".", "-")
+    return "-".join(filter(None, name.split("-"))) if "--" in name else name.strip("-")
 
 
 def metadata(site_packages: str) -> list[tuple[str, str]]:
@@ -29,9 +30,11 @@ def metadata(site_packages: str) -> list[tuple[str, str]]:
     for entry in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
         if entry.endswith(_DIST_INFO):
             # A version holds no dash there, but a name may, if an old tool has written it.
-            found.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), os.path.join(site_packages, entry)))
+            found.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), f"{site_packages}/{entry}"))
+        elif entry.endswith(_EGG_INFO):  # what conda packages from before wheels have; a dash ends the name
+            found.append((normalized(entry[: -len(_EGG_INFO)].partition("-")[0]), f"{site_packages}/{entry}"))
         elif entry.endswith(_EGG_LINK):
-            found.append((normalized(entry[: -len(_EGG_LINK)]), os.path.join(site_packages, entry)))
+            found.append((normalized(entry[: -len(_EGG_LINK)]), f"{site_packages}/{entry}"))
     return found
 
 
@@ -78,7 +81,8 @@ def project_folder(path: str) -> str:
     if path.endswith(_EGG_LINK):
         on_path, to_project = [*read_lines(path), "", ""][:2]
         return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
-    return _editables_folder("".join(read_lines(os.path.join(path, "direct_url.json"))))
+    origin = f"{path}/direct_url.json"  # few have one, and to fail to open it takes long
+    return _editables_folder("".join(read_lines(origin))) if os.access(origin, os.R_OK) else ""
 
 
 def installed_files(path: str) -> list[str]:
@@ -94,9 +98,24 @@ def console_scripts(path: str) -> set[str]:
 
     :param path: of the distribution's metadata, as `metadata` returns it
     """
-    names = {name for folder in metadata_folders(path) for name in _declared_scripts(folder)}
     outside = [file for file in installed_files(path) if file.startswith(("../", "/"))]
-    return names | {os.path.basename(file) for file in outside if os.path.basename(os.path.dirname(file)) == "bin"}
+    programs = [file for file in outside if os.path.basename(os.path.dirname(file)) == "bin"]
+    return declared_scripts(path) | {os.path.basename(file) for file in programs}
+
+
+def declared_scripts(path: str) -> set[str]:
+    """Return the names of the programs that a distribution has entry points for.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    group, names = "", set()
+    files = [os.path.join(folder, "entry_points.txt") for folder in metadata_folders(path)]
+    for line in [line.strip() for file in files for line in read_lines(file)]:
+        if line.startswith("["):
+            group = line.strip("[] ")
+        elif group in _SCRIPT_GROUPS and "=" in line and not line.startswith(("#", ";")):
+            names.add(line.partition("=")[0].strip())
+    return names
 
 
 def read_lines(path: str) -> list[str]:
@@ -106,16 +125,6 @@ def read_lines(path: str) -> list[str]:
             return stream.read().replace("\0", "").splitlines()
     except OSError:
         return []
-
-
-def _declared_scripts(folder: str) -> list[str]:
-    group, names = "", []
-    for line in map(str.strip, read_lines(os.path.join(folder, "entry_points.txt"))):
-        if line.startswith("["):
-            group = line.strip("[] ")
-        elif group in _SCRIPT_GROUPS and "=" in line and not line.startswith(("#", ";")):
-            names.append(line.partition("=")[0].strip())
-    return names
 
 
 def _editables_folder(origin: str) -> str:

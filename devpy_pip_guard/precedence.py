@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import PathFinder
+from _frozen_importlib_external import PathFinder, _NamespacePath  # type: ignore[attr-defined] # it is private
 
-from . import SITE_PACKAGES, own_finders, own_path
+from . import SITE_PACKAGES, is_namespace, own_finders, own_path
 from .rivals import Rivals
 
 TYPE_CHECKING = False
@@ -62,7 +62,9 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
         for finder in kept
     ]
     for name, module in [*sys.modules.items()]:
-        if hasattr(module, "__path__") and getattr(module, "__file__", None) is None:
+        if name not in modules and rivals.hold(_file(module)):
+            del sys.modules[name]  # imported by a `.pth` of the base while a rival came first
+        elif is_namespace(module):
             _restore_namespace(name, module, rivals, is_of_base=name not in modules)
 
 
@@ -166,7 +168,8 @@ def _joined(name: str, parts: list[ModuleSpec], path: Any) -> ModuleSpec:
         parts = [*parts, on_path]
     spec = ModuleSpec(name, None, is_package=True)
     locations = (location for part in parts for location in part.submodule_search_locations or [])
-    spec.submodule_search_locations = list(dict.fromkeys(locations))
+    # As Python's own, which importlib.resources insists on; it asks for other locations should the parent's change.
+    spec.submodule_search_locations = _NamespacePath(name, list(dict.fromkeys(locations)), lambda *_: None)
     return spec
 
 
@@ -203,9 +206,14 @@ def _find(name: str, path: list[str] | None) -> ModuleSpec | None:
 def _finders() -> list[Any]:
     """Return what the overlay's editables have put into `sys.meta_path`."""
     others = [finder for finder in own_finders if not isinstance(finder, type(sys))]  # the guard is one
-    return [finder for finder in others if getattr(finder, "__module__", "") not in _PYTHONS_OWN]
+    ours = [finder for finder in others if getattr(finder, "__module__", "") not in _PYTHONS_OWN]
+    return [finder for finder in ours if hasattr(finder, "find_spec")]  # up to Python 3.11 another method would do
 
 
 def _overlay_path() -> list[str]:
     """Return the overlay's site-packages, and what its `.pth` files have added to `sys.path`."""
     return own_path[own_path.index(SITE_PACKAGES) :] if SITE_PACKAGES in own_path else [SITE_PACKAGES]
+
+
+def _file(module: object) -> str:
+    return str(vars(module).get("__file__") or "") if type(module) is type(sys) else ""

@@ -38,10 +38,11 @@ class Rivals:
         if not self._folders or not os.path.isabs(path):
             return False
         real = os.path.realpath(path)
-        if not any(_lies_in(real, folder) for folder in self._folders) or _lies_in(real, self._prefix):
+        if not any(_lies_in(real, folder) for folder in self._folders):
             return False
         if self._others is None:  # read late: a base may hold hundreds of distributions
-            self._others = {project_folder(path) for _, path in self._everything} - {""}
+            others = {project_folder(path) for _, path in self._everything} - {""}
+            self._others = {self._prefix, *self._folders, *others}
         return max((folder for folder in self._others if _lies_in(real, folder)), key=len) in self._folders
 
     def define(self, finder: Any) -> bool:
@@ -53,6 +54,8 @@ class Rivals:
 
         setuptools adds one that is no folder but named like the module which makes sense of it.
         """
+        if not isinstance(entry, str):  # Python passes over it
+            return False
         if os.path.isabs(entry):
             return self.hold(entry)
         return any(_identifier(entry).startswith(module) for module in self._modules)

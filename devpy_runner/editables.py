@@ -85,12 +85,12 @@ def build_files(path: str) -> dict[str, BuildFile]:
 
     files = {}
     for name in BUILD_FILES:
-        try:
-            with open(os.path.join(path, name), "rb") as stream:
-                status = os.fstat(stream.fileno())
-                digest = hashlib.sha256(stream.read()).hexdigest()
-        except (FileNotFoundError, IsADirectoryError):
+        file = os.path.join(path, name)
+        if not os.path.isfile(file):  # reading a FIFO would wait for ever
             continue
+        with open(file, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            digest = hashlib.sha256(stream.read()).hexdigest()
         files[name] = BuildFile(status.st_mtime_ns, status.st_size, digest)
     return files
 

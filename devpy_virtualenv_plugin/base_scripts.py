@@ -85,7 +85,8 @@ def console_scripts(base: Path) -> Iterator[str]:
 
     :param base: the prefix of the conda environment, absolute
     """
-    bin_folder = os.fsencode(base / "bin")
+    bin_folder = os.path.realpath(os.fsencode(base / "bin"))
+    named: set[str] = set().union(*map(distributions.declared_scripts, _base_metadata(base)))
     for entry in os.scandir(bin_folder):
         if _CONDA.fullmatch(entry.name) or not entry.is_file() or not os.access(entry.path, os.X_OK):
             continue
@@ -93,7 +94,10 @@ def console_scripts(base: Path) -> Iterator[str]:
             match = _SHEBANG.match(stream.read(1024))
         if match is None:
             continue
-        if _is_looked_up(match) or _is_in(bin_folder, match["direct"] or match["quoted"].strip(b"\"'")):
+        interpreter = match["direct"] or match["quoted"].strip(b"\"'")
+        # That of a copied base still names the original's interpreter.
+        is_named = os.fsdecode(entry.name) in named and _is_python(interpreter)
+        if is_named or _is_looked_up(match) or _is_in(bin_folder, interpreter):
             yield os.fsdecode(entry.name)
 
 
@@ -114,7 +118,17 @@ def _is_looked_up(match: re.Match[bytes]) -> bool:
 
 
 def _is_in(bin_folder: bytes, interpreter: bytes) -> bool:
-    return os.path.dirname(interpreter) == bin_folder and os.path.basename(interpreter).startswith(b"python")
+    """Tell whether an interpreter is a Python in a folder, given by its real path; a symlink may lead there."""
+    return _is_python(interpreter) and os.path.realpath(os.path.dirname(interpreter)) == bin_folder
+
+
+def _is_python(interpreter: bytes) -> bool:
+    return os.path.basename(interpreter).startswith(b"python")
+
+
+def _base_metadata(base: Path) -> list[str]:
+    folders = base.glob("lib/python3.*/site-packages")
+    return [path for folder in folders for _, path in distributions.metadata(os.fspath(folder))]
 
 
 def with_shebang(python: Path, body: str) -> str:

@@ -134,6 +134,20 @@ def test_paths_keep_their_order(tree: Tree) -> None:
     assert tree.run(path).split() == [str(tree.overlay), *folders[:2], folders[2], str(tree.base), folders[3]]
 
 
+def test_base_that_pythonpath_names(tree: Tree) -> None:
+    """Python then has the base ahead of everything, and has read none of its `.pth` files."""
+    tree.write("worktree/src/alpha.py", f"base/{SITE_PACKAGES}/alpha.py", "beta/src/beta.py")
+    tree.write("worktree/found.py", "other/found.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add_path(tree.base, "beta/src")
+    for site_packages, folder in ((tree.overlay, "worktree"), (tree.base, "other")):
+        tree.add_finder(site_packages, "_finder", {"found": f"{folder}/found.py"})
+    code = f"import site, sys; sys.path.insert(0, {str(tree.base)!r}); site.addsitedir(sys.argv[1], {{*sys.path}})\n"
+    shown = tree.run(code + "import alpha, beta, found; print(alpha.__file__, beta.__file__, found.__file__)")
+    files = ["worktree/src/alpha.py", "beta/src/beta.py", "worktree/found.py"]
+    assert shown.split() == [f"{tree.root}/{file}" for file in files]
+
+
 # Finders.
 
 
@@ -180,6 +194,18 @@ def test_parts_of_a_namespace_package(tree: Tree) -> None:
         "ns.sub.deep": "worktree/src/ns/sub/deep.py",
         "ns.sub.more": "other/ns/sub/more.py",
     }
+
+
+def test_resources_of_a_namespace_package(tree: Tree) -> None:
+    tree.add(tree.root / "worktree/src/space/own.txt", "own")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add(tree.root / "other/theirs.txt", "theirs")
+    tree.add_finder(tree.base, "_finder", {"space": "other/"})
+    code = (
+        "import site, sys; site.addsitedir(sys.argv[1]); from importlib import resources\n"
+        "print(*sorted(file.read_text() for file in resources.files('space').iterdir() if file.is_file()))"
+    )
+    assert tree.run(code).split() == ["own", "theirs"]
 
 
 def test_package_of_the_overlay_that_is_a_namespace_in_the_base(tree: Tree) -> None:
@@ -432,6 +458,49 @@ def test_worktree_and_base_inside_a_rivals_folder(rival: Tree) -> None:
         "extra": f"base/{SITE_PACKAGES}/more/extra.py",
     }
     assert rival.where(*expected) == expected
+
+
+def test_rival_inside_the_bases_prefix(rival: Tree) -> None:
+    rival.write("base/src/rival/src/alpha/__init__.py", "base/src/rival/src/alpha/old.py", "base/src/rival/src/old.py")
+    rival.add_editable(rival.base, "sample_alpha", "base/src/rival", "x.pth")
+    rival.add_path(rival.base, "base/src/rival/src")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+def test_module_that_a_pth_of_the_base_imports_from_a_rival(rival: Tree) -> None:
+    rival.add_editable(rival.base, "sample_alpha", "other", "x.pth")
+    rival.add(rival.base / "a.pth", f"import sys; sys.path.insert(0, {str(rival.root / 'other/src')!r})\n")
+    rival.add(rival.base / "b.pth", "import alpha.old, beta\n")
+    rival.add_path(rival.base, "beta/src")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+def test_odd_entries_and_modules_at_start(rival: Tree) -> None:
+    """Python passes over entries that are no text; a module may be anything, and may load only when it is used."""
+    rival.add_editable(rival.base, "sample_alpha", "other", "x.pth")
+    rival.add_path(rival.base, "other/src")
+    code = "class Odd:\n    def __getattr__(self, name):\n        raise RuntimeError(name)\n"
+    rival.add(rival.base / "odd.py", f"import sys\n{code}sys.path[:0] = [None, 1, b'x']\nsys.modules['odd2'] = Odd()\n")
+    rival.add(rival.base / "odd.pth", "import odd\n")
+    assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
+
+
+OLD_FINDER = """
+import sys
+class Old:
+    def find_module(self, name, path=None): ...
+sys.meta_path.insert(0, Old())
+"""
+
+
+def test_finder_of_the_overlay_that_python_no_longer_asks(tree: Tree) -> None:
+    tree.write("worktree/src/alpha.py", "other/src/beta.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add(tree.overlay / "a_old.py", OLD_FINDER)
+    tree.add(tree.overlay / "a_old.pth", "import a_old\n")
+    tree.add_path(tree.base, "other/src")
+    code = "import site, sys; site.addsitedir(sys.argv[1]); from _devpy_guard import precedence as p; "
+    assert tree.run(code + "print(p.find_in_overlay('alpha').origin)").strip().endswith("worktree/src/alpha.py")
 
 
 PERCENT = '{"url": "file:///x%zz", "dir_info": {"editable": true}}'

@@ -42,6 +42,25 @@ def test_shebangs_of_the_bases_own_python(tmp_path: Path, header: str) -> None:
     assert names(tmp_path) == ["tool"]
 
 
+def test_shebangs_that_lead_to_the_base_in_another_way(tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    add_script(base, "dotted", f"#!{tmp_path}/base/../base/bin/python\n")
+    add_script(base, "resolved", f"#!{base}/bin/python\n")
+    (tmp_path / "link").symlink_to(base)
+    add_script(base, "linked", f"#!{tmp_path}/link/bin/python3\n")
+    assert names(base) == names(tmp_path / "link") == ["dotted", "linked", "resolved"]
+
+
+def test_scripts_of_a_copied_base(tmp_path: Path) -> None:
+    """They name the original's Python, on which they would run."""
+    for name in ("named", "of-nobody", "shell"):
+        add_script(tmp_path, name, "#!/original/bin/python3.11\n" if name != "shell" else "#!/bin/sh\n")
+    info = tmp_path / "lib" / "python3.11" / "site-packages" / "sample-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "entry_points.txt").write_text("[console_scripts]\nnamed = m:f\nshell = m:f\n", encoding="utf-8")
+    assert names(tmp_path) == ["named"]
+
+
 @pytest.mark.parametrize("header", [header for name, header in HEADERS.items() if "quote" in name])
 def test_shebangs_of_a_base_with_a_space_in_its_path(tmp_path: Path, header: str) -> None:
     base = tmp_path / "sp ace é"
