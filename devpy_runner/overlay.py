@@ -84,7 +84,7 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     if crashed or not all(os.path.isdir(os.path.join(config.venv, home)) for home in homes):
         empty(config.venv)
     elif overlay.state == INCOMPLETE:
-        _remove_put_aside(config.venv)
+        _remove_remains(config.venv)
     _run_virtualenv(config, base, environ)
 
 
@@ -201,17 +201,24 @@ def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
         yield "packages in it have changed"
 
 
-def _remove_put_aside(venv: str) -> None:
-    """Remove what an interrupted pip has put aside, under names with a tilde: its metadata would still be found."""
+def _remove_remains(venv: str) -> None:
+    """Remove what an interrupted pip leaves in the way of the next one.
+
+    It has put files aside, under names with a tilde, whose metadata would still be found. And it has begun to install:
+    RECORD comes last, and without it nothing can be uninstalled.
+    """
     import shutil
 
     folder = record.site_packages(venv)
     for entry in os.scandir(folder) if folder else ():
-        if entry.name.startswith("~") and entry.name != BRIDGE:
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
+        is_put_aside = entry.name.startswith("~") and entry.name != BRIDGE
+        is_begun = entry.name.endswith(".dist-info") and not os.path.exists(os.path.join(entry.path, "RECORD"))
+        if not (is_put_aside or is_begun):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def _run_virtualenv(config: Config, base: Base, environ: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ it sees what pip itself has understood.
 from __future__ import annotations
 
 import os
+import re
 
 from devpy_pip_guard.errors import DevpyError
 
@@ -45,8 +46,13 @@ _UV_OPTIONS_WITH_VALUE = frozenset(
 _UV_LEAVES_ALONE = frozenset(["--help", "--isolated", "--no-project", "--no-sync", "--script", "-h"])
 _INSTALL_OPTIONS_WITH_VALUE = frozenset("cfirtC")
 _CONDA_PROGRAMS = frozenset(["conda", "mamba", "micromamba"])
-_CONDA_CHANGES = frozenset(["develop", "install", "remove", "uninstall", "update", "upgrade"])
-_CONDA_LEAVES_BASE_ALONE = ("-n", "--name", "-p", "--prefix", "-d", "--dry-run", "-h", "--help")
+_CONDA_CHANGES = (
+    *((verb,) for verb in ("develop", "install", "remove", "uninstall", "update", "upgrade")),
+    ("env", "update"),
+    ("env", "config", "vars", "set"),
+    ("env", "config", "vars", "unset"),
+)
+_CONDA_LEAVES_BASE_ALONE = ("--name", "--prefix", "--dry-run", "--help")
 
 
 def refuse_install(command: list[str], config: str, base: str, folder: str) -> None:
@@ -74,8 +80,12 @@ def refuse_install(command: list[str], config: str, base: str, folder: str) -> N
 
 def _changes_active_environment(arguments: list[str]) -> bool:
     """Tell for conda's commands that, unless an environment is named, change the active one: the base."""
-    changes = arguments[:1] and (arguments[0] in _CONDA_CHANGES or arguments[:2] == ["env", "update"])
-    return bool(changes) and not any(word.startswith(_CONDA_LEAVES_BASE_ALONE) for word in arguments)
+    changes = any(tuple(arguments[: len(command)]) == command for command in _CONDA_CHANGES)
+    changes = changes or (arguments[:1] == ["config"] and "--env" in arguments)
+    # Short options may stand together, as in `-yn NAME`.
+    short = {letter for word in arguments if re.fullmatch("-[a-z]+", word) for letter in word[1:]}
+    named = any(word.startswith(_CONDA_LEAVES_BASE_ALONE) for word in arguments) or short & set("npdh")
+    return changes and not named
 
 
 def _declaration(target: str, root: str, folder: str) -> str:

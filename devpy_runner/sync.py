@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from devpy_pip_guard import distributions
 from devpy_pip_guard.config import check_editables
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
@@ -92,13 +93,18 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
         try:
             return _update_packages(config, pip, wanted)
         except PipError:
-            if overlay.state != INCOMPLETE:
+            if overlay.state != INCOMPLETE or _holds_others(config):
                 raise
             # What an interrupted pip has left behind can be in the way of the next one.
             empty(config.venv)
             build(config, base, overlay, environ)
             start_record.refresh(config, base.prefix, settings, environ)
             return _update_packages(config, pip, wanted)
+
+
+def _holds_others(config: Config) -> bool:
+    """Tell whether there is more in the overlay than editables: nobody but the user may know how to get it back."""
+    return not all(distributions.project_folder(path) for _, path in distributions.metadata(_site_packages(config)))
 
 
 def _refuse_old_python(base: Base) -> None:

@@ -17,7 +17,7 @@ import pytest
 from .channel import Channel
 from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv, create
-from .projects import MakeRepository
+from .projects import MakeRepository, copy_package
 
 Environ = dict[str, str]  # the variables of a process
 
@@ -165,6 +165,23 @@ def test_incomplete_is_rebuilt(ready: Path, devpy: Devpy) -> None:
     assert refused.code == 2
     assert "incomplete" in refused.err
     assert_works(devpy, ready)
+
+
+def test_a_repair_that_fails_keeps_what_the_user_has_installed(
+    ready: Path, devpy: Devpy, devpy_environ: Environ
+) -> None:
+    package = copy_package("flit", ready.parent / "package")
+    install = [str(ready / ".venv" / "bin" / "pip"), "install", "--no-deps", str(package)]
+    assert run(install, cwd=ready, environ=devpy_environ).code == 0
+    record = ready / ".venv" / "devpy.json"
+    record.write_text(json.dumps({**json.loads(record.read_text("utf-8")), "complete": False}), encoding="utf-8")
+    backend = ready / "self-built" / "backend.py"
+    works = backend.read_text("utf-8")
+    backend.write_text("raise RuntimeError('no network')\n", encoding="utf-8")
+    assert "no network" in devpy("update-editables", "--reinstall", cwd=ready).err
+    backend.write_text(works, encoding="utf-8")
+    assert_works(devpy, ready)
+    assert devpy("python", "-c", "import sample_flit", cwd=ready).code == 0
 
 
 def test_other_version_of_devpy_made_it(ready: Path, devpy: Devpy) -> None:

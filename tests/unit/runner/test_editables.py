@@ -253,6 +253,12 @@ def test_edited_build_file_of_a_compiled_package(project: Path, name: str) -> No
     assert changed_after(project, lambda: file.write_text("another", encoding="utf-8"))
 
 
+def test_a_fifo_is_not_waited_for(project: Path) -> None:
+    (project / "setup.cfg").unlink()
+    os.mkfifo(project / "setup.cfg")
+    assert sorted(editables.build_files(str(project))) == ["pyproject.toml"]
+
+
 def test_edited_to_the_same_size(project: Path) -> None:
     file = project / "pyproject.toml"
 

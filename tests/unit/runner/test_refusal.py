@@ -92,6 +92,9 @@ ALLOWED = [
     "conda install --prefix=/envs/other numpy",
     "conda install -p /envs/base numpy",
     "conda install --dry-run numpy",
+    "conda install -yn other numpy",
+    "conda config --show",
+    "conda env config vars list",
     "conda",
     "echo conda install numpy",
     "echo pip install -e .",
@@ -161,6 +164,9 @@ def test_uv_is_kept_from_the_base(line: str) -> None:
         "micromamba remove numpy",
         "conda env update -f environment.yml",
         "conda develop .",
+        "conda install -y numpy",
+        "conda env config vars set A=1",
+        "conda config --env --set channels x",
     ],
 )
 def test_conda_is_kept_from_the_base(line: str) -> None:
