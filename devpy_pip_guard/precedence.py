@@ -6,11 +6,13 @@ loaded already.
 
 from __future__ import annotations
 
+import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder, _NamespacePath  # type: ignore[attr-defined] # it is private
 
 from . import SITE_PACKAGES, is_namespace, own_finders, own_path
+from .distributions import read_lines
 from .rivals import Rivals
 
 TYPE_CHECKING = False
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PYTHONS_OWN = ("_frozen_importlib", "_frozen_importlib_external")
+_path_of_overlay: list[str] = []
+
+_NO_FOLDER = ("#", "import ", "import\t")
+"""How the lines of a `.pth` file begin that add nothing to `sys.path`."""
+
 _OPEN_TO_OTHERS = (b"extend_path", b"declare_namespace")
 """What the `__init__.py` of a package calls that shares its name with other distributions."""
 
@@ -211,8 +218,21 @@ def _finders() -> list[Any]:
 
 
 def _overlay_path() -> list[str]:
-    """Return the overlay's site-packages, and what its `.pth` files have added to `sys.path`."""
-    return own_path[own_path.index(SITE_PACKAGES) :] if SITE_PACKAGES in own_path else [SITE_PACKAGES]
+    """Return the overlay's site-packages, and the folders that its `.pth` files name or have added to `sys.path`.
+
+    What they name has to be read: `site` adds no folder that PYTHONPATH holds.
+    """
+    if not _path_of_overlay:
+        start = own_path.index(SITE_PACKAGES) if SITE_PACKAGES in own_path else len(own_path)
+        _path_of_overlay.extend(dict.fromkeys([SITE_PACKAGES, *_folders_of_pth_files(), *own_path[start:]]))
+    return _path_of_overlay
+
+
+def _folders_of_pth_files() -> list[str]:
+    """Return the folders in the order in which `site` adds them."""
+    files = [f"{SITE_PACKAGES}/{name}" for name in sorted(os.listdir(SITE_PACKAGES)) if name.endswith(".pth")]
+    lines = [line.rstrip() for file in files for line in read_lines(file)]
+    return [os.path.join(SITE_PACKAGES, line) for line in lines if line and not line.startswith(_NO_FOLDER)]
 
 
 def _file(module: object) -> str:

@@ -163,6 +163,21 @@ def test_path_that_leads_elsewhere(overlay: Overlay, tmp_path: Path) -> None:
     assert answer.elsewhere == ["alpha"]
 
 
+def test_pythonpath_that_holds_the_overlays_own_folder(overlay: Overlay, tmp_path: Path) -> None:
+    """`site` does not add it once more, so it stands where the caller has put it."""
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
+    other = empty_files(tmp_path / "other", "alpha/__init__.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    program = "import sys; sys.path[:0] = sys.argv[2:]\n" + ASK
+    own = str(project / "src" / "alpha" / "__init__.py")
+    answer = ask(overlay, project / "src", program=program)
+    assert answer.packages == {"alpha": (str(project), {"alpha": (own, own)})}
+    answer = ask(overlay, other, project / "src", program=program)
+    found = str(other / "alpha" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"alpha": (own, found)})}
+    assert answer.elsewhere == ["alpha"]
+
+
 def test_path_that_leads_to_the_same_file(overlay: Overlay, tmp_path: Path) -> None:
     project = empty_files(tmp_path / "project", "src/alpha/__init__.py")
     (tmp_path / "link").symlink_to(project)
