@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from importlib.machinery import ModuleSpec, all_suffixes
+from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
 from . import SITE_PACKAGES, distributions
@@ -23,6 +23,9 @@ _BESIDE_THE_PACKAGE = {
     "tests", "tool", "tools", "versioneer",
 }  # fmt: skip
 """What stands in the folder of a project, can be imported from there, and is no part of what it distributes."""
+
+_TESTS = {"conftest", "test", "tests"}
+"""What projects distribute by mistake: not proved beside a package, since there each project has its own."""
 
 _IMPORTS = ("import ", "import\t")
 """How the lines of a `.pth` file begin that `site` runs."""
@@ -40,6 +43,8 @@ class Module(NamedTuple):
     """The file, or the folder of a namespace, that the overlay alone would give; a real path."""
     found: str
     """What an import would give now, a real path; empty if nothing. A module that is loaded counts as it is."""
+    is_distributed: bool
+    """Whether that is known; what merely lies there may be a script, which nobody but its user should run."""
 
 
 class Package(NamedTuple):
@@ -51,6 +56,8 @@ class Package(NamedTuple):
     """The folder it was installed from, a real path."""
     modules: list[Module]
     """Empty if nothing tells under which name it is imported."""
+    is_without_modules: bool
+    """Whether it is certain that there is nothing to import, but programs or stubs for type checkers."""
 
 
 class _Distribution(NamedTuple):
@@ -62,8 +69,8 @@ class _Distribution(NamedTuple):
     """What its own `.pth` files add to `sys.path`; real paths."""
     files: list[str]
     """What was installed into site-packages for it, relative to that."""
-    top_level: list[str]
-    """The names that setuptools has recorded."""
+    top_level: list[str] | None
+    """The names that setuptools has recorded; None if the build backend records none."""
 
 
 def packages() -> list[Package]:
@@ -76,8 +83,9 @@ def packages() -> list[Package]:
     found = []
     for distribution in editables:
         inner = [path for path in paths if path != distribution.path and _is_in(path, distribution.path)]
-        modules = _Search(distribution, inner).modules()
-        found.append(Package(distribution.name, distribution.path, modules))
+        search = _Search(distribution, inner)
+        modules = search.modules()
+        found.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
     return found
 
 
@@ -107,16 +115,44 @@ class _Search:
         project = distribution.path
         folders = [os.path.join(project, name) for name in _SOURCE_FOLDERS]
         folders += [folder for folder in distribution.folders if not _is_project(folder, project)]
+        self._parts = re.split(r"[-_.]+", distribution.name.lower())
         self._source_folders = list(dict.fromkeys(map(os.path.realpath, folders)))
 
     def modules(self) -> list[Module]:
         """Return them in the order of their names."""
-        names = {*self._recorded_names(), *_importable(self._source_folders), *self._names_like_its_own()}
-        found = self._confirmed(names) or self._confirmed(self._names_of_packages())
-        return sorted(found, key=lambda module: module.name)
+        found = self._confirmed({*self._recorded_names(), *self._names_like_its_own()}, are_distributed=True)
+        if any(_is_package(module.expected) for module in found.values()):
+            found = {name: self._without_script(module) for name, module in found.items()}
+        found = {**self._confirmed(self._names_of_folders(), are_distributed=not found), **found}
+        found = {**self._confirmed(self._names_beside_its_own(), are_distributed=False), **found}
+        found = found or self._confirmed(self._guessed_names(), are_distributed=False)
+        return [found[name] for name in sorted(found)]
+
+    def finds_nothing(self) -> bool:
+        """Tell whether what is installed shows that there is nothing to import."""
+        folders, has_finder = self._distribution.folders, bool(self._started_by_pth())
+        if any(map(str.isidentifier, self._recorded_names())):
+            return False
+        if self._distribution.top_level is not None or not (folders or has_finder):
+            return True
+        has_stubs = any(entry.endswith("-stubs") for folder in folders for entry in _entries(folder))
+        return has_stubs and not has_finder and not _importable(folders) - _BESIDE_THE_PACKAGE
+
+    def _without_script(self, module: Module) -> Module:
+        """Return a module beside a package, which setuptools records if it is left to find modules, as no such one."""
+        is_known = _is_package(module.expected) or module.name in {
+            *self._installed_names(),
+            *self._names_like_its_own(),
+        }
+        return module._replace(is_distributed=module.is_distributed and is_known)
 
     def _recorded_names(self) -> Iterator[str]:
-        yield from self._distribution.top_level
+        for name in self._distribution.top_level or ():
+            if not (name in _TESTS and name in _importable([self._distribution.path])):
+                yield name
+        yield from self._installed_names()
+
+    def _installed_names(self) -> Iterator[str]:
         started = self._started_by_pth()
         for file in self._distribution.files:
             name = _module_name(file.split("/")[0])
@@ -133,25 +169,39 @@ class _Search:
         }
 
     def _names_like_its_own(self) -> Iterator[str]:
-        """Yield the names for which the project's folder, which holds more than its packages, has something."""
-        parts = re.split(r"[-_.]+", self._distribution.name.lower())
-        packages = self._names_of_packages()
-        for name in _importable([self._distribution.path]):
-            is_folder = os.path.isdir(os.path.join(self._distribution.path, name))
-            is_sibling = name in packages and name.lower().startswith(parts[0] + "_")
-            if name.lower() == "_".join(parts) or is_sibling or (is_folder and name.lower() == parts[0]):
+        project, parts = self._distribution.path, self._parts
+        for name in _importable([project, *self._source_folders]):
+            is_first_part = name.lower() == parts[0] and name not in _BESIDE_THE_PACKAGE
+            if name.lower() == "_".join(parts) or (is_first_part and os.path.isdir(os.path.join(project, name))):
                 yield name
+
+    def _names_beside_its_own(self) -> Iterator[str]:
+        """Yield what the names of packages in the project's folder, which holds more than those, show to be its."""
+        for name in self._names_of_packages():
+            if name.lower().startswith(self._parts[0] + "_"):
+                yield name
+
+    def _names_of_folders(self) -> Iterator[str]:
+        """Yield the packages in source folders, and what may be a namespace there."""
+        for folder in self._source_folders:
+            for name in _importable([folder]):
+                path = os.path.join(folder, name)
+                if _is_package_folder(path) or (os.path.isdir(path) and name not in _BESIDE_THE_PACKAGE):
+                    yield name
+
+    def _guessed_names(self) -> Iterator[str]:
+        yield from (name for name in self._names_of_packages() if name not in _BESIDE_THE_PACKAGE)
+        yield from _importable(self._source_folders)
 
     def _names_of_packages(self) -> list[str]:
         project = self._distribution.path
-        return [name for name in _importable([project]) if os.path.isfile(os.path.join(project, name, "__init__.py"))]
+        return [name for name in _importable([project]) if _is_package_folder(os.path.join(project, name))]
 
-    def _confirmed(self, names: Iterable[str]) -> list[Module]:
-        own = re.sub(r"[-.]+", "_", self._distribution.name).lower()
-        likely = {name for name in names if name.isidentifier() and (name not in _BESIDE_THE_PACKAGE or name == own)}
-        return [module for name in likely for module in self._ask(name)]
+    def _confirmed(self, names: Iterable[str], *, are_distributed: bool) -> dict[str, Module]:
+        likely = [name for name in set(names) if name.isidentifier() and not _is_pythons(name)]
+        return {module.name: module for name in likely for module in self._ask(name, are_distributed)}
 
-    def _ask(self, name: str) -> Iterator[Module]:
+    def _ask(self, name: str, is_distributed: bool) -> Iterator[Module]:
         """Yield the module of this name, or what a namespace of this name holds, if the overlay has it from here."""
         try:
             spec = find_in_overlay(name)
@@ -160,34 +210,37 @@ class _Search:
         if spec is None:
             return
         if spec.has_location and spec.origin is not None:
-            if self._is_own(spec.origin):
-                yield Module(name, os.path.realpath(spec.origin), _found(name, spec.origin))
+            if self._is_own(spec.origin, name):
+                is_alone = "." in name and not _is_package(spec.origin) and name.lower() != ".".join(self._parts)
+                found = _found(name, spec.origin)
+                yield Module(name, os.path.realpath(spec.origin), found, is_distributed and not is_alone)
         elif spec.submodule_search_locations is not None and name.count(".") + 1 < _DEEPEST:
-            yield from self._inside_namespace(name, spec.submodule_search_locations)
+            yield from self._inside_namespace(name, spec.submodule_search_locations, is_distributed)
 
-    def _inside_namespace(self, name: str, locations: Iterable[str]) -> Iterator[Module]:
+    def _inside_namespace(self, name: str, locations: Iterable[str], is_distributed: bool) -> Iterator[Module]:
         known = [self._distribution.path, *self._distribution.folders, *self._source_folders]
         places = [*locations, *(os.path.join(folder, *name.split(".")) for folder in known)]
-        folders = [place for place in places if os.path.isdir(place) and self._is_own(place)]
+        folders = [place for place in places if os.path.isdir(place) and self._is_own(place, name)]
         inside = sorted(_importable(folders))
         if not inside:
             return
         if not _is_namespace_now(name):
-            yield Module(name, os.path.realpath(folders[0]), _found(name, folders[0]))
+            yield Module(name, os.path.realpath(folders[0]), _found(name, folders[0]), is_distributed=False)
             return
         __import__(name)  # the search for what it holds needs it
         for child in inside:
-            yield from self._ask(f"{name}.{child}")
+            yield from self._ask(f"{name}.{child}", is_distributed)
 
-    def _is_own(self, path: str) -> bool:
-        """Tell whether a file or folder is this distribution's."""
-        real = os.path.realpath(path)
+    def _is_own(self, path: str, name: str) -> bool:
+        """Tell whether a file or folder is this distribution's: by itself, or, as a symlink, by where it is found."""
+        real, found_in = os.path.realpath(path), os.path.realpath(root(path, name))
         if any(_is_in(real, folder) for folder in self._inner):
             return False
         site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
-        if _is_in(real, site_packages):
+        if _is_in(real, site_packages) or _is_in(found_in, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
-        return any(_is_in(real, folder) for folder in (self._distribution.path, *self._distribution.folders))
+        own = (self._distribution.path, *self._distribution.folders)
+        return any(_is_in(place, folder) for folder in own for place in (real, found_in))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
@@ -200,8 +253,9 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
                 folders = distributions.read_lines(path)[:1]
             infos = [os.path.join(folder, "top_level.txt") for folder in distributions.metadata_folders(path)]
             top_level = [line for info in infos for line in distributions.read_lines(info)]
+            has_top_level = any(map(os.path.isfile, infos))
             reals = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
-            yield _Distribution(name, project, reals, files, top_level)
+            yield _Distribution(name, project, reals, files, top_level if has_top_level else None)
 
 
 def _is_beside(file: str, info: str) -> bool:
@@ -245,6 +299,34 @@ def _is_project(folder: str, project: str) -> bool:
     return _is_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
 
 
+def _is_package_folder(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "__init__.py"))
+
+
+def _is_package(file: str) -> bool:
+    return os.path.basename(file).startswith("__init__.")
+
+
+def place(file: str) -> str:
+    """Return the folder of a package, or the file of a module."""
+    return os.path.dirname(file) if _is_package(file) else file
+
+
+def root(path: str, name: str) -> str:
+    """Return the folder from which a module is found, as `sys.path` may hold it."""
+    folder = place(path)
+    for _ in name.split("."):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _is_pythons(name: str) -> bool:
+    """Tell whether the standard library has a module of this name, which an editable's cannot precede."""
+    library = os.path.dirname(os.__file__)
+    spec = PathFinder.find_spec(name, [library, os.path.join(library, "lib-dynload")])
+    return name in sys.builtin_module_names or (spec is not None and spec.loader is not None)
+
+
 def _is_in(path: str, folder: str) -> bool:
     """Tell whether a path is a folder or lies in it; both are real paths."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
@@ -269,14 +351,22 @@ def _is_namespace_now(name: str) -> bool:
 def _origin_now(name: str) -> tuple[str | None, list[str]]:
     """Return the file of a module, None if it has none, and the folders of a package, loaded or not."""
     module = sys.modules.get(name)
-    file, folders = getattr(module, "__file__", None), getattr(module, "__path__", None)
+    file, folders = _attribute(module, "__file__"), _attribute(module, "__path__")
+    folders = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, Iterable) else []
     if isinstance(file, str) or folders:
-        return (file if isinstance(file, str) else None), list(folders or ())
+        return (file if isinstance(file, str) else None), folders
     # What is loaded may be an object that has put itself in the place of the module.
     spec = None if name in sys.modules and module is None else _find_now(name)
     if spec is None:
         return None, []
     return (spec.origin if spec.has_location else None), list(spec.submodule_search_locations or ())
+
+
+def _attribute(module: object, name: str) -> object:
+    try:
+        return getattr(module, name, None)
+    except Exception:  # noqa: BLE001 - whatever an object does that stands in the place of a module
+        return None
 
 
 def _find_now(name: str) -> ModuleSpec | None:

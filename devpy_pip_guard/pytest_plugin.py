@@ -97,9 +97,12 @@ class Proof:
         here = os.fspath(self._config.invocation_params.dir)
         lines = [f"devpy: overlay {_shown(self._overlay.venv, here)} on base {self._overlay.base}"]
         for package in self._packages:
-            places = [_shown(_place(module.found), here) for module in package.modules]
+            places = [_shown(origins.place(module.found), here) for module in package.modules]
             more = [f"{len(places) - _MOST_SHOWN} more"] if len(places) > _MOST_SHOWN else []
-            text = ", ".join(places[:_MOST_SHOWN] + more) or f"nothing importable in {_shown(package.path, here)}"
+            nothing = f"NOT CHECKED, no module of it found in {_shown(package.path, here)}"
+            if package.is_without_modules:
+                nothing = "nothing to import"
+            text = ", ".join(places[:_MOST_SHOWN] + more) or nothing
             lines.append(f"  {package.name}: {text}")
         return lines
 
@@ -180,9 +183,7 @@ def _read_record(path: str) -> tuple[str, str]:
 
 def _path_entry(module: origins.Module) -> str | None:
     """Return the entry of `sys.path` from which a module is found, absolute; None if there is none."""
-    root = _place(module.found)
-    for _ in module.name.split("."):
-        root = os.path.dirname(root)
+    root = origins.root(module.found, module.name)
     return next((os.path.abspath(entry) for entry in sys.path if os.path.realpath(entry) == root), None)
 
 
@@ -191,11 +192,6 @@ def _is_behind_overlay(entry: str) -> bool:
     paths = [os.path.realpath(path) for path in sys.path]
     own = os.path.realpath(SITE_PACKAGES)
     return own in paths and paths.index(os.path.realpath(entry)) > paths.index(own)
-
-
-def _place(file: str) -> str:
-    """Return the folder of a package, or the file of a module."""
-    return os.path.dirname(file) if os.path.basename(file).startswith("__init__.") else file
 
 
 def _shown(path: str, here: str) -> str:

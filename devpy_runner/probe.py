@@ -61,12 +61,16 @@ def state() -> Answer:
 
 
 def import_package(path: str) -> Answer:
-    """Import what an editable provides; a failure of one module leaves the others their chance.
+    """Import what an editable is known to distribute; a failure of one module leaves the others their chance.
+
+    Of what may be a script beside it, tell where an import would find it.
 
     :param path: its folder, a real path
     """
     modules = [module for package in _packages() if package["path"] == path for module in package["modules"]]
-    errors = {module["name"]: _error_of_import(module["name"]) for module in modules}
+    errors = {
+        module["name"]: _error_of_import(module["name"]) if module["is_distributed"] else "" for module in modules
+    }
     now = {
         module["name"]: module for package in _packages() if package["path"] == path for module in package["modules"]
     }
@@ -92,9 +96,11 @@ def _packages() -> list[Answer]:
                     "name": module.name,
                     "expected": module.expected,
                     "found": module.found if module in elsewhere else module.expected,
+                    "is_distributed": module.is_distributed,
                 }
                 for module in package.modules
             ],
+            "is_without_modules": package.is_without_modules,
         }
         for package in packages
     ]

@@ -34,14 +34,17 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
 
 
 def _of_package(setup: Setup, package: Package) -> Iterator[Verdict]:
+    if package.is_without_modules:
+        yield Verdict("imports", OK, f"{package.name} ({package.path}) provides nothing to import")
+        return
     if not package.modules:
-        text = f"{package.name} ({package.path}): nothing tells under which name it is imported"
-        yield Verdict("imports", WARNING, text, "devpy doctor MODULE tells where one comes from")
+        text = f"no importable module of {package.name} found in {package.path}, so its origin is not checked"
+        yield Verdict("imports", WARNING, text, "if it has one: devpy doctor MODULE")
         return
     try:
         modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]
     except Skipped as ended:  # by the package: the same interpreter has answered before
-        names = ", ".join(module.name for module in package.modules)
+        names = ", ".join(module.name for module in package.modules if module.is_distributed)
         mend = f"see what it does: devpy python -c 'import {names}'"
         yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {ended.reason}", mend)
         return

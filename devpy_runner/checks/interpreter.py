@@ -26,6 +26,8 @@ class Module(NamedTuple):
     """What an import gives; a real path, empty if nothing."""
     error: str = ""
     """The last line of the error with which its import ended, if it has been tried and did."""
+    is_distributed: bool = True
+    """Whether that is known; what merely lies beside it is not imported."""
 
 
 class Package(NamedTuple):
@@ -35,6 +37,8 @@ class Package(NamedTuple):
     path: str
     """Its folder, a real path."""
     modules: list[Module]
+    is_without_modules: bool = False
+    """Whether it is certain that there is nothing to import."""
 
 
 class Entry(NamedTuple):
@@ -101,4 +105,4 @@ def as_state(answer: Any) -> State:
 
 def as_packages(answer: Any) -> list[Package]:
     """Give names to the editables in an answer."""
-    return [Package(p["name"], p["path"], [Module(**module) for module in p["modules"]]) for p in answer["packages"]]
+    return [Package(**{**p, "modules": [Module(**module) for module in p["modules"]]}) for p in answer["packages"]]

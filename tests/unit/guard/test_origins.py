@@ -32,6 +32,8 @@ class Answer(NamedTuple):
     """Path, and for each module what is expected and what is found."""
     elsewhere: list[str]
     loaded: list[str]
+    distributed: list[str]
+    without_modules: list[str]
 
     @property
     def modules(self) -> dict[str, list[str]]:
@@ -45,10 +47,12 @@ def ask(overlay: Overlay, *paths: Path, program: str = ASK) -> Answer:
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
     packages = {
-        name: (path, {module: (expected, found) for module, expected, found in modules})
-        for name, path, modules in answer["packages"]
+        name: (path, {module: (expected, found) for module, expected, found, _ in modules})
+        for name, path, modules, _ in answer["packages"]
     }
-    return Answer(packages, answer["elsewhere"], answer["loaded"])
+    distributed = [module[0] for package in answer["packages"] for module in package[2] if module[3]]
+    without_modules = [package[0] for package in answer["packages"] if package[3]]
+    return Answer(packages, answer["elsewhere"], answer["loaded"], distributed, without_modules)
 
 
 @pytest.fixture
@@ -61,13 +65,105 @@ def test_nothing_is_installed(overlay: Overlay) -> None:
 
 
 def test_source_layout(overlay: Overlay, tmp_path: Path) -> None:
-    project = empty_files(tmp_path / "pröject one", "src/alpha/__init__.py", "src/beta.py", "src/alpha.egg-info/x")
+    project = empty_files(
+        tmp_path / "pröject one", "src/alpha/__init__.py", "src/beta/__init__.py", "src/alpha.egg-info/x"
+    )
     overlay.install("Alpha-Dist", project, pth=f"{project}/src\n")
     answer = ask(overlay)
-    source = str(project / "src" / "beta.py")
+    source = str(project / "src" / "beta" / "__init__.py")
     package = str(project / "src" / "alpha" / "__init__.py")
     assert answer.packages == {"Alpha-Dist": (str(project), {"alpha": (package, package), "beta": (source, source)})}
     assert (answer.elsewhere, answer.loaded) == ([], [])
+
+
+def test_script_in_a_source_folder_is_no_module(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py", "src/train.py", "src/data/wipe.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    answer = ask(overlay)
+    assert answer.modules == {"alpha": ["alpha", "data.wipe"]}
+    assert answer.distributed == ["alpha"]
+
+
+def test_script_that_setuptools_has_found(overlay: Overlay, tmp_path: Path) -> None:
+    """Left to find modules, it takes each file in `src`."""
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py", "src/train.py", "src/my_dist.py")
+    overlay.install("my-dist", project, pth=f"{project}/src\n", top_level="alpha\ntrain\nmy_dist\n")
+    answer = ask(overlay)
+    assert answer.modules == {"my-dist": ["alpha", "my_dist", "train"]}
+    assert answer.distributed == ["alpha", "my_dist"]
+
+
+@pytest.mark.parametrize(
+    ("files", "top_level", "distributed"),
+    [
+        (["src/my_dist/__init__.py", "src/other/__init__.py"], "", ["my_dist"]),
+        (["src/one/__init__.py", "src/other/__init__.py"], "", ["one", "other"]),
+        (["src/one/__init__.py", "src/other/__init__.py"], "one\n", ["one"]),
+        (["src/one.py"], "one\n", ["one"]),
+        (["src/one.py"], "", []),
+        (["src/my_dist.py"], "", ["my_dist"]),
+    ],
+    ids=["named alike", "packages", "recorded", "recorded module", "module", "module named alike"],
+)
+def test_what_is_known_to_be_distributed(
+    overlay: Overlay, tmp_path: Path, files: list[str], top_level: str, distributed: list[str]
+) -> None:
+    project = empty_files(tmp_path / "project", *files)
+    overlay.install("my-dist", project, pth=f"{project}/src\n", top_level=top_level)
+    answer = ask(overlay)
+    assert answer.distributed == distributed
+    assert len(answer.modules["my-dist"]) == len(files)
+
+
+def test_names_of_the_standard_library_are_left_out(overlay: Overlay, tmp_path: Path) -> None:
+    files = ("src/alpha/__init__.py", "src/types.py", "src/queue/__init__.py", "src/sys.py", "src/_json.py")
+    project = empty_files(tmp_path / "project", *files)
+    names = "alpha\ntypes\nqueue\nsys\n_json\n"
+    overlay.install("alpha", project, pth=f"{project}/src\n", top_level=names)
+    answer = ask(overlay)
+    assert (answer.modules, answer.elsewhere) == ({"alpha": ["alpha"]}, [])
+
+
+def test_packages_named_like_what_lies_beside_them(overlay: Overlay, tmp_path: Path) -> None:
+    one = empty_files(tmp_path / "one", "src/tools/__init__.py", "src/tests/__init__.py", "src/docs/conf.py")
+    two = empty_files(tmp_path / "two", "scripts/__init__.py", "examples/__init__.py", "tests/__init__.py")
+    overlay.install("one", one, pth=f"{one}/src\n")
+    overlay.install("two", two, pth=f"{two}\n", top_level="scripts\ntests\n")
+    assert ask(overlay).modules == {"one": ["tests", "tools"], "two": ["scripts"]}
+
+
+def test_package_that_is_a_symlink_out_of_the_project(overlay: Overlay, tmp_path: Path) -> None:
+    shared = empty_files(tmp_path / "shared", "alpha/__init__.py", "deep/__init__.py")
+    project = empty_files(tmp_path / "project", "src/space/beta.py")
+    (project / "src" / "alpha").symlink_to(shared / "alpha")
+    (project / "src" / "space" / "deep").symlink_to(shared / "deep")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    answer = ask(overlay)
+    file, deep = (str(shared / name / "__init__.py") for name in ("alpha", "deep"))
+    assert answer.packages["alpha"][1]["alpha"] == (file, file)
+    assert answer.packages["alpha"][1]["space.deep"] == (deep, deep)
+
+
+@pytest.mark.parametrize(
+    ("files", "pth", "top_level", "expected"),
+    [
+        ([], "", "", True),
+        (["src/alpha/__init__.py"], "{project}\n", "\n", True),
+        (["alpha-stubs/__init__.pyi"], "{project}\n", "alpha-stubs\n", True),
+        (["alpha-stubs/__init__.pyi", "setup.py", "tests/x.py"], "{project}\n", "", True),
+        (["alpha-stubs/__init__.pyi", "more.py"], "{project}\n", "", False),
+        (["alpha-stubs/__init__.pyi"], "{project}\n", "gone\n", False),
+        ([], "{project}/src\n", "", False),
+        ([], "import sys\n", "", False),
+        ([], "import sys\n", "\n", True),
+    ],
+)
+def test_distribution_without_modules(
+    overlay: Overlay, tmp_path: Path, files: list[str], pth: str, top_level: str, expected: bool
+) -> None:
+    project = empty_files(tmp_path / "project", *files)
+    overlay.install("my-dist", project, pth=pth.format(project=project), top_level=top_level)
+    assert ask(overlay).without_modules == ["my-dist"] * expected
 
 
 BESIDE = ("tests/__init__.py", "docs/conf.py", "examples/__init__.py", "setup.py", "conftest.py", "noxfile.py", "x.py")
@@ -209,6 +305,17 @@ def test_object_in_the_place_of_a_module(overlay: Overlay, tmp_path: Path) -> No
     project = empty_files(tmp_path / "project", "src/alpha.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
     assert ask(overlay, program="import sys; sys.modules['alpha'] = object()\n" + ASK).elsewhere == []
+
+
+@pytest.mark.parametrize(
+    "body", ["raise KeyError(name)", "raise RuntimeError(name)", "return 3", "return self", "return lambda: None"]
+)
+def test_object_that_answers_in_its_own_way(overlay: Overlay, tmp_path: Path, body: str) -> None:
+    project = empty_files(tmp_path / "project", "src/alpha.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n")
+    lines = ["import sys", "class Lazy:", "    def __getattr__(self, name):", f"        {body}"]
+    answer = ask(overlay, program="\n".join([*lines, "sys.modules['alpha'] = Lazy()", ASK]))
+    assert (answer.modules, answer.elsewhere) == ({"alpha": ["alpha"]}, [])
 
 
 def test_finder_from_before_find_spec(overlay: Overlay, tmp_path: Path) -> None:

@@ -106,7 +106,25 @@ def test_header_says_what_is_tested(worktree: Worktree) -> None:
 
 def test_header_of_a_package_without_modules(worktree: Worktree) -> None:
     worktree.source.unlink()
-    assert "\n  Alpha: nothing importable in .\n" in worktree.pytest("--collect-only").out
+    assert "\n  Alpha: NOT CHECKED, no module of it found in .\n" in worktree.pytest("--collect-only").out
+
+
+def test_header_of_a_package_that_provides_programs_alone(worktree: Worktree) -> None:
+    worktree.source.unlink()
+    worktree.overlay.install("Alpha", worktree.root, pth=f"{worktree.root}/src\n", top_level="\n")
+    assert "\n  Alpha: nothing to import\n" in worktree.pytest("--collect-only").out
+
+
+@pytest.mark.parametrize("ahead", [[], ["other"]], ids=["own folder", "another's first"])
+def test_pythonpath_with_the_worktrees_own_folder(worktree: Worktree, ahead: list[str]) -> None:
+    folders = [str(worktree.root.parent / name / "src") for name in [*ahead, "main"]]
+    outcome = worktree.pytest(PYTHONPATH=os.pathsep.join(folders))
+    if ahead:
+        problem = comes_from(worktree, worktree.rival, "PYTHONPATH leads there")
+        assert outcome.refusal == [problem, f"  take {folders[0]} out of PYTHONPATH"]
+    else:
+        assert outcome.code == 0
+        assert "\n  Alpha: src/alpha.py\n" in outcome.out
 
 
 def test_quiet_run_says_nothing(worktree: Worktree) -> None:
@@ -210,8 +228,8 @@ def test_module_that_cannot_be_imported_is_refused(worktree: Worktree) -> None:
 
 
 def test_several_errors_are_told_at_once(worktree: Worktree) -> None:
-    write_files(worktree.root, {"src/beta.py": ""})
-    write_files(worktree.other, {"src/beta.py": ""})
+    for root in (worktree.root, worktree.other):
+        write_files(root, {"src/beta/__init__.py": ""})
     lines = worktree.pytest(PYTHONPATH=str(worktree.rival.parent)).refusal
     assert [line.split()[0] for line in lines] == ["alpha", "take", "devpy:", "take"]
 

@@ -21,6 +21,7 @@ from devpy_runner.checks import (
     Setup,
     Verdict,
     dependencies,
+    imports,
     programs,
     pythonpath,
     siblings,
@@ -352,3 +353,14 @@ def test_reason_of_a_copy_that_is_left_out(found: Setup, monkeypatch: pytest.Mon
     assert [each.reason for each in origin.copies] == ["/base/lib on sys.path, from /base/x.pth"]
     assert [each.reason for each in origin.left_out] == ["/base/lib, from /base/x.pth"]
     assert origin.copies[0].owner == "in the base"
+
+
+@pytest.mark.parametrize("is_without_modules", [False, True])
+def test_package_in_which_no_module_is_found(found: Setup, root: Path, is_without_modules: bool) -> None:
+    put_in_state(found, packages=[Package("mine", str(root), [], is_without_modules)])
+    (verdict,) = imports.devpy_check(found)
+    if is_without_modules:
+        assert verdict == Verdict("imports", OK, f"mine ({root}) provides nothing to import")
+    else:
+        text = f"no importable module of mine found in {root}, so its origin is not checked"
+        assert verdict == Verdict("imports", WARNING, text, "if it has one: devpy doctor MODULE")

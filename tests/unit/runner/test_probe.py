@@ -161,3 +161,18 @@ def test_copy_that_devpy_has_left_out(interpreter: Interpreter, tmp_path: Path) 
     pths = [str(interpreter.site_packages / name) for name in ("stranger.pth", "folder.pth")]
     assert [(copy["file"], copy["pth"]) for copy in found["left_out"]] == list(zip((str(module), str(folder)), pths))
     assert "stranger.Inner" in [finder["name"] for finder in interpreter.ask("state")["finders"]]
+
+
+def test_scripts_beside_a_package_are_not_imported(interpreter: Interpreter, tmp_path: Path) -> None:
+    source = tmp_path / "project" / "src"
+    write(source / "mine" / "__init__.py")
+    for script in ("train.py", "data/wipe.py", "other/__init__.py"):
+        write(source / script, "raise SystemExit('usage: train.py FILE')\n")
+    info = interpreter.site_packages / "mine-1.0.dist-info"
+    origin = {"url": (tmp_path / "project").as_uri(), "dir_info": {"editable": True}}
+    write(info / "direct_url.json", json.dumps(origin))
+    write(info / "METADATA", "Name: mine\n")
+    write(info / "RECORD", "mine.pth,,\n")
+    interpreter.add_path("mine.pth", str(source))
+    modules = interpreter.ask("import", str(tmp_path / "project"))["modules"]
+    assert {module["name"]: module["error"] for module in modules} == dict.fromkeys(["mine", "data.wipe", "other"], "")
