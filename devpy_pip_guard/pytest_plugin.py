@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
-from . import SITE_PACKAGES, declaration, origins
+from . import SITE_PACKAGES, declaration, origins, worktrees
 from . import config as devpy_config
 from .errors import DevpyError
 from .origins import is_same
@@ -50,7 +51,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     packages = origins.packages()
     proof = Proof(session.config, overlay, packages)
-    refuse(session, [*_undeclared_or_missing(overlay, packages), *proof.wrong_origins()])
+    elsewhere = proof.tests_elsewhere(session.config.args)
+    refuse(session, [*elsewhere, *_undeclared_or_missing(overlay, packages), *proof.wrong_origins()])
     session.config.pluginmanager.register(proof, "devpy-proof")
 
 
@@ -91,6 +93,8 @@ class Proof:
         self._config = config
         self._overlay = overlay
         self._packages = packages
+        ours = [os.path.dirname(overlay.venv), *overlay.declared]
+        self._roots = list(dict.fromkeys(root for path in ours for root in [*worktrees.roots(path)][:1]))
 
     def pytest_report_header(self) -> list[str]:
         """Name the overlay, its base, and where each declared package comes from."""
@@ -113,7 +117,9 @@ class Proof:
         :raises pytest.UsageError: if a package would now come, or has come, from elsewhere
         """
         self._packages = origins.found_now(self._packages)
-        refuse(session, list(self.wrong_origins()))
+        files = dict.fromkeys(os.fspath(getattr(item, "path", None) or item.fspath) for item in session.items)
+        folders = dict.fromkeys(map(os.path.dirname, files))
+        refuse(session, [*self.tests_elsewhere(folders), *self.wrong_origins()])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -124,6 +130,19 @@ class Proof:
         message = getattr(node, "workeroutput", {}).get(_FROM_WORKER)
         if message:
             raise pytest.UsageError(message)
+
+    def tests_elsewhere(self, arguments: Iterable[str]) -> Iterator[DevpyError]:
+        """Yield an error for each other worktree of our repositories in which tests lie.
+
+        :param arguments: files and folders as pytest takes them, absolute or relative to where it was started
+        """
+        here = os.fspath(self._config.invocation_params.dir)
+        places = dict.fromkeys(os.path.join(here, argument.split("::")[0]) for argument in arguments)
+        for ours, other in dict.fromkeys(filter(None, (worktrees.find_other(each, self._roots) for each in places))):
+            names = [package.name for package in self._packages if ours in worktrees.roots(package.path)]
+            what = f" (package {', '.join(names)})" if names else ""
+            problem = f"this overlay is for {ours}{what}, but the tests are in {other}"
+            yield DevpyError(problem, f"cd {shlex.quote(other)}, then: devpy pytest")
 
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""

@@ -113,7 +113,16 @@ def test_test_file_of_another_worktree(worktrees: Worktrees) -> None:
     test = source(worktrees.other).parents[1] / "test_origin.py"
     test.write_text(TEST, encoding="utf-8")
     assert_passed(worktrees.pytest(str(test), *NO_PLUGIN), worktrees.other)
-    assert_refused(worktrees.pytest(str(test)), str(source(worktrees.root)), str(source(worktrees.other)))
+    words = f"this overlay is for {worktrees.root} (", f"but the tests are in {worktrees.other}"
+    assert_refused(worktrees.pytest(str(test)), *words)
+
+
+def test_overlay_that_is_active_in_another_worktree(worktrees: Worktrees) -> None:
+    command = ["-s", "-p", "no:cacheprovider"]
+    pytest = worktrees.root / ".venv" / "bin" / "pytest"
+    assert_passed(run([pytest, *command, *NO_PLUGIN], cwd=worktrees.other, environ={}), worktrees.root)
+    refused = run([pytest, *command], cwd=worktrees.other, environ={})
+    assert_refused(refused, str(worktrees.root), f"but the tests are in {worktrees.other}")
 
 
 OLD_PYTEST = {"3.8": ["pytest==6.2.5"]}
@@ -150,8 +159,9 @@ class TestOnOtherPythons:
 
     def test_workers_alone_see_the_wrong_code(self, worktrees: Worktrees) -> None:
         """The controller collects nothing."""
-        test = source(worktrees.other).parents[1] / "test_origin.py"
-        test.write_text(TEST, encoding="utf-8")
-        assert worktrees.pytest("-n2", str(test), *NO_PLUGIN).code == 0
-        refused = worktrees.pytest("-n2", str(test))
+        folder = source(worktrees.other).parents[1]
+        text = f"import sys\nsys.path.insert(0, {str(folder)!r})\n{TEST}"
+        (worktrees.root / "tests" / "test_origin.py").write_text(text, encoding="utf-8")
+        assert worktrees.pytest("-n2", *NO_PLUGIN).code == 0
+        refused = worktrees.pytest("-n2")
         assert_refused(refused, str(source(worktrees.root)), str(source(worktrees.other)))

@@ -283,6 +283,69 @@ def test_refused_in_time_even_if_collection_fails(worktree: Worktree) -> None:
     assert worktree.pytest().refusal[0].startswith("alpha (Alpha) comes from")
 
 
+# Tests in another worktree of a repository that the overlay is for.
+
+
+@pytest.fixture
+def of_one_repository(worktree: Worktree) -> Worktree:
+    write_files(worktree.root, {".git/HEAD": "ref: refs/heads/main\n", ".git/worktrees/other/commondir": "../..\n"})
+    write_files(worktree.other, {".git": f"gitdir: {worktree.root}/.git/worktrees/other\n"})
+    return worktree
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["../other"],
+        ["../other/tests/test_alpha.py::test_it", "tests"],
+        ["--rootdir=.", "--import-mode=importlib", "../other"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("is_started_there", [False, True])
+def test_tests_of_another_worktree_are_refused(
+    of_one_repository: Worktree, args: list[str], is_started_there: bool
+) -> None:
+    root, other = of_one_repository.root, of_one_repository.other
+    outcome = of_one_repository.pytest(*args, cwd=other if is_started_there else root)
+    problem = f"this overlay is for {root} (package Alpha), but the tests are in {other}"
+    assert outcome.refusal == [problem, f"  cd {other}, then: devpy pytest"]
+
+
+def test_started_in_another_worktree(of_one_repository: Worktree) -> None:
+    """As with an activated overlay, without any argument."""
+    assert of_one_repository.pytest("-p", "no:devpy", cwd=of_one_repository.other).code == 0
+    assert of_one_repository.pytest(cwd=of_one_repository.other).refusal[0].startswith("this overlay is for ")
+
+
+def test_tests_of_another_worktree_that_only_collection_finds(of_one_repository: Worktree) -> None:
+    (of_one_repository.root / "more").symlink_to(of_one_repository.other / "tests")
+    text = (
+        "def pytest_collection_modifyitems(items):\n    for item in items:\n        item.path = item.path.resolve()\n"
+    )
+    write_files(of_one_repository.root, {"conftest.py": text})
+    outcome = of_one_repository.pytest("--import-mode=importlib", "more")
+    assert outcome.refusal[0].endswith(f", but the tests are in {of_one_repository.other}")
+
+
+@pytest.mark.parametrize("path", ["../unrelated", "."])
+def test_tests_of_no_other_worktree(of_one_repository: Worktree, path: str) -> None:
+    write_files(of_one_repository.root.parent / "unrelated", {**TESTS, ".git/HEAD": "ref: refs/heads/main\n"})
+    outcome = of_one_repository.pytest(path)
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_other_worktree_of_a_declared_repository(of_one_repository: Worktree) -> None:
+    """As in a stack: the overlay itself lies in neither."""
+    root, other = of_one_repository.root.parent / "one", of_one_repository.root.parent / "two"
+    write_files(root, {"src/beta/__init__.py": "", ".git/HEAD": "", ".git/worktrees/two/commondir": "../..\n"})
+    write_files(other, {".git": f"gitdir: {root}/.git/worktrees/two\n", "test_beta.py": "def test_it(): pass\n"})
+    of_one_repository.declare(".", "../one")
+    of_one_repository.overlay.install("Beta", root, pth=f"{root}/src\n")
+    problem = f"this overlay is for {root} (package Beta), but the tests are in {other}"
+    assert of_one_repository.pytest("../two").refusal == [problem, f"  cd {other}, then: devpy pytest"]
+
+
 # Who is offered the plugin.
 
 
