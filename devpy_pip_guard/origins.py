@@ -103,6 +103,23 @@ def found_now(packages: list[Package]) -> list[Package]:
     ]
 
 
+def loaded(packages: list[Package]) -> list[Package]:
+    """Return the packages with those of their modules that are loaded at this moment, and where they come from."""
+    known = (
+        (package, [module for module in package.modules if sys.modules.get(module.name) is not None])
+        for package in packages
+    )
+    return found_now([package._replace(modules=modules) for package, modules in known])
+
+
+def finder_of(module: Module) -> str:
+    """Return the name of the finder that now leads an import to where a module is found; empty if none does."""
+    finder, spec = _search(module.name)
+    if spec is None or spec.origin is None or not is_same(spec.origin, module.found):
+        return ""
+    return str(getattr(finder, "__name__", type(finder).__name__))
+
+
 class _Search:
     """Looks for the modules of a distribution.
 
@@ -356,7 +373,7 @@ def _origin_now(name: str) -> tuple[str | None, list[str]]:
     if isinstance(file, str) or folders:
         return (file if isinstance(file, str) else None), folders
     # What is loaded may be an object that has put itself in the place of the module.
-    spec = None if name in sys.modules and module is None else _find_now(name)
+    spec = None if name in sys.modules and module is None else _search(name)[1]
     if spec is None:
         return None, []
     return (spec.origin if spec.has_location else None), list(spec.submodule_search_locations or ())
@@ -369,8 +386,8 @@ def _attribute(module: object, name: str) -> object:
         return None
 
 
-def _find_now(name: str) -> ModuleSpec | None:
-    """Search as an import would; the parent of a dotted name has been imported."""
+def _search(name: str) -> tuple[object, ModuleSpec | None]:
+    """Search as an import would, and tell which finder has found it; the parent of a dotted name is loaded."""
     parent = name.rpartition(".")[0]
     path = getattr(sys.modules.get(parent), "__path__", []) if parent else None
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]  # Python 3.8 took others, too
@@ -378,10 +395,10 @@ def _find_now(name: str) -> ModuleSpec | None:
         try:
             spec = finder.find_spec(name, path)
         except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
-            return None
+            return finder, None
         if spec is not None:
-            return spec
-    return None
+            return finder, spec
+    return None, None
 
 
 def is_same(one: str, other: str) -> bool:

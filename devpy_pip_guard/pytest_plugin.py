@@ -1,7 +1,8 @@
 """pytest's plugin in every overlay: no test runs unless each declared package comes from where it was declared.
 
 A test run is worth nothing if it imports another checkout's code, and nothing of it shows that. So this is checked
-before anything is collected, and once more when conftest files and test modules have had their say in `sys.path`.
+before anything is collected, once more when conftest files and test modules have had their say in `sys.path`, and for
+what is loaded when the tests have run.
 pytest finds the plugin through `pytest_entry_point`; `-p no:devpy` leaves it out.
 """
 
@@ -63,11 +64,15 @@ def refuse(session: pytest.Session, errors: list[DevpyError]) -> None:
     """
     if not errors:
         return
-    message = "\n".join(f"devpy: {error}" for error in errors)
+    message = _joined(errors)
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[_FROM_WORKER] = message
         raise session.Failed(message)
     raise pytest.UsageError(message)
+
+
+def _joined(errors: list[DevpyError]) -> str:
+    return "\n".join(f"devpy: {error}" for error in errors)
 
 
 def read_overlay() -> Overlay:
@@ -84,7 +89,7 @@ def read_overlay() -> Overlay:
 
 
 class Proof:
-    """Tells where the packages come from, and looks again after collection.
+    """Tells where the packages come from, and looks again after collection and after the tests.
 
     :param packages: as they were found when the session started
     """
@@ -93,6 +98,7 @@ class Proof:
         self._config = config
         self._overlay = overlay
         self._packages = packages
+        self._message = ""
         ours = [os.path.dirname(overlay.venv), *overlay.declared]
         self._roots = list(dict.fromkeys(root for path in ours for root in [*worktrees.roots(path)][:1]))
 
@@ -121,6 +127,22 @@ class Proof:
         folders = dict.fromkeys(map(os.path.dirname, files))
         refuse(session, [*self.tests_elsewhere(folders), *self.wrong_origins()])
 
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Let the session fail if a test has loaded a package from elsewhere."""
+        self._packages = origins.loaded(self._packages)
+        errors = list(self.wrong_origins())
+        if not errors or session.exitstatus == pytest.ExitCode.USAGE_ERROR:  # the latter: it has been refused before
+            return
+        self._message = _joined(errors)
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_FROM_WORKER] = self._message
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Tell why the session has failed."""
+        if self._message:
+            terminalreporter.write_line(f"ERROR: {self._message}", red=True)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Refuse what a worker of pytest-xdist has refused; the controller itself collects nothing.
@@ -147,26 +169,32 @@ class Proof:
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""
         for package, module in origins.elsewhere(self._packages):
-            reason, mend = self._reason(module)
+            reason, mend = self._reason(package, module)
             where = f"comes from {module.found}, not from" if module.found else "cannot be imported, though it is in"
             yield DevpyError(f"{module.name} ({package.name}) {where} {module.expected}: {reason}", mend)
 
-    def _reason(self, module: origins.Module) -> tuple[str, str]:
+    def _reason(self, package: origins.Package, module: origins.Module) -> tuple[str, str]:
         """Return what leads an import there, and what takes that away."""
         doctor = f"`devpy doctor {module.name}` tells more"
         if not module.found:
             return "sys.path or sys.modules has been changed since Python's start", doctor
         entry = _path_entry(module)
         if entry is None:
-            return "no entry of sys.path leads there, so an import hook does or has done", doctor
+            finder = origins.finder_of(module)
+            how = f"the finder {finder} in sys.meta_path leads" if finder else "sys.path, when it was imported, led"
+            return f"{how} there", doctor
         if _has(os.environ.get("PYTHONPATH", "").split(os.pathsep), entry):
             return "PYTHONPATH leads there", f"take {entry} out of PYTHONPATH"
         if _has(self._pythonpath_setting(), entry):
             return "pytest's setting `pythonpath` leads there", f"take {entry} out of it ({self._config.inipath})"
         if _is_behind_overlay(entry) or entry.startswith(self._overlay.base + os.sep):
             return f"{self._overlay.base}, the base, holds it", f"uninstall it there; {doctor}"
+        folder = origins.place(module.found)
+        if folder != module.found and folder.startswith(package.path + os.sep) and _holds_tests(folder):
+            return f"a folder of tests has the package's name: {folder}", "rename it, or remove its __init__.py"
         if is_same(entry, os.getcwd()):
-            return "the current folder comes first", "`devpy pytest` takes the overlay of the worktree you are in"
+            reason = f"this overlay is {os.path.dirname(self._overlay.venv)}'s, and {entry} hides its {module.name}"
+            return reason, f"to test {entry}'s own: cd there, devpy pytest; else -p no:devpy"
         mend = "test another worktree with its own overlay; in this one, --import-mode=importlib helps"
         return f"pytest, or a conftest.py, has put {entry} first in sys.path", mend
 
@@ -204,6 +232,11 @@ def _path_entry(module: origins.Module) -> str | None:
     """Return the entry of `sys.path` from which a module is found, absolute; None if there is none."""
     root = origins.root(module.found, module.name)
     return next((os.path.abspath(entry) for entry in sys.path if os.path.realpath(entry) == root), None)
+
+
+def _holds_tests(folder: str) -> bool:
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return any(name.startswith("test_") or name.endswith("_test.py") for name in names)
 
 
 def _is_behind_overlay(entry: str) -> bool:

@@ -188,8 +188,21 @@ def test_current_folder_of_another_worktree_is_refused(worktree: Worktree) -> No
     """As `python -m pytest` has it first."""
     write_files(worktree.other, {"alpha.py": ALPHA, "conftest.py": "import sys\nsys.path.insert(0, '')\n"})
     outcome = worktree.pytest("--import-mode=importlib", cwd=worktree.other)
-    problem = comes_from(worktree, worktree.other / "alpha.py", "the current folder comes first")
-    assert outcome.refusal == [problem, "  `devpy pytest` takes the overlay of the worktree you are in"]
+    other = worktree.other
+    reason = f"this overlay is {worktree.root}'s, and {other} hides its alpha"
+    problem = comes_from(worktree, other / "alpha.py", reason)
+    mend = f"  to test {other}'s own: cd there, devpy pytest; else -p no:devpy"
+    assert outcome.refusal == [problem, mend]
+
+
+def test_tests_folder_with_the_name_of_the_package(worktree: Worktree) -> None:
+    """pytest puts the folder around it first in `sys.path`."""
+    tests = worktree.root / "tests" / "alpha"
+    write_files(tests, {"__init__.py": "", "test_more.py": "def test_it(): pass\n"})
+    problem = comes_from(worktree, tests / "__init__.py", f"a folder of tests has the package's name: {tests}")
+    assert worktree.pytest().refusal == [problem, "  rename it, or remove its __init__.py"]
+    (tests / "__init__.py").unlink()
+    assert worktree.pytest().code == 0
 
 
 def test_code_of_the_base_is_refused(worktree: Worktree) -> None:
@@ -210,12 +223,29 @@ def test_code_of_the_base_is_refused(worktree: Worktree) -> None:
     assert outcome.refusal == [problem, "  uninstall it there; `devpy doctor alpha` tells more"]
 
 
+FINDER = """\
+import sys
+from importlib.util import spec_from_file_location
+class MyFinder:
+    def find_spec(name, path=None, target=None):
+        return spec_from_file_location(name, {file!r}) if name == "alpha" else None
+sys.meta_path.insert(0, MyFinder)
+"""
+
+
 def test_import_hook_is_refused(worktree: Worktree) -> None:
+    write_files(worktree.root, {"conftest.py": FINDER.format(file=str(worktree.rival))})
+    reason = "the finder MyFinder in sys.meta_path leads there"
+    expected = [comes_from(worktree, worktree.rival, reason), "  `devpy doctor alpha` tells more"]
+    assert worktree.pytest().refusal == expected
+
+
+def test_import_that_took_place_before_is_refused(worktree: Worktree) -> None:
     write_files(worktree.root, {"conftest.py": "import sys\nsys.path.insert(0, '../other/src')\nimport alpha\n"})
     with (worktree.root / "conftest.py").open("a", encoding="utf-8") as stream:
         stream.write("del sys.path[0]\n")
     problem, mend = worktree.pytest().refusal
-    reason = "no entry of sys.path leads there, so an import hook does or has done"
+    reason = "sys.path, when it was imported, led there"
     assert problem == comes_from(worktree, worktree.rival, reason)
     assert mend == "  `devpy doctor alpha` tells more"
 
@@ -281,6 +311,39 @@ def test_refused_in_time_even_if_collection_fails(worktree: Worktree) -> None:
     text = f"import sys\nsys.path.insert(0, {str(worktree.rival.parent)!r})\nfrom alpha import nothing\n"
     write_files(worktree.root, {"tests/test_alpha.py": text})
     assert worktree.pytest().refusal[0].startswith("alpha (Alpha) comes from")
+
+
+def test_import_inside_a_test(worktree: Worktree) -> None:
+    lines = [
+        "import sys",
+        "def test_it():",
+        f"    sys.path.insert(0, {str(worktree.rival.parent)!r})",
+        "    import alpha",
+    ]
+    write_files(worktree.root, {"tests/test_alpha.py": "\n".join(lines)})
+    assert worktree.pytest("-p", "no:devpy").code == 0
+    outcome = worktree.pytest("-q")
+    assert outcome.code == pytest.ExitCode.TESTS_FAILED
+    assert f"\nERROR: devpy: {comes_from(worktree, worktree.rival, '')}" in outcome.out
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["sys.path.insert(0, {folder!r})", "sys.modules['alpha'] = None", "sys.modules['alpha'] = type(sys)('alpha')"],
+)
+def test_what_a_test_leaves_behind_without_an_import(worktree: Worktree, line: str) -> None:
+    text = line.format(folder=str(worktree.rival.parent))
+    write_files(worktree.root, {"tests/test_alpha.py": f"import sys\ndef test_it():\n    {text}\n"})
+    outcome = worktree.pytest()
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_refused_once(worktree: Worktree) -> None:
+    """And not at the end of the session as well."""
+    write_files(worktree.root, {"conftest.py": "import sys\nsys.path.insert(0, '../other/src')\nimport alpha\n"})
+    outcome = worktree.pytest()
+    assert outcome.refusal
+    assert "comes from" not in outcome.out
 
 
 # Tests in another worktree of a repository that the overlay is for.
