@@ -43,7 +43,7 @@ class OverlayDistribution(Distribution):
     def read_text(self, filename: str) -> str | None:
         """Return the metadata file of this name, None if there is none."""
         if filename == "entry_points.txt":
-            return f"[pytest11]\ndevpy = {__package__}.pytest_plugin\n"
+            return f"[pytest11]\ndevpy = {__package__}.pytest_plugin:EntryPoint\n"
         return None
 
     def locate_file(self, path: Any) -> Any:

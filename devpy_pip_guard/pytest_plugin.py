@@ -22,6 +22,7 @@ from .errors import DevpyError
 from .origins import is_same
 
 _UPDATE = "run `devpy update-editables`"
+_PROOF = "devpy-proof"
 _FROM_WORKER = "devpy"
 """Under which key a worker of pytest-xdist, which cannot print, sends its refusal."""
 
@@ -45,6 +46,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     :raises pytest.UsageError: if so, or if it cannot be told: what is not proved counts as wrong
     """
+    if session.config.pluginmanager.has_plugin(_PROOF):
+        return
     try:
         overlay = read_overlay()
     except DevpyError as error:
@@ -54,7 +57,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     proof = Proof(session.config, overlay, packages)
     elsewhere = proof.tests_elsewhere(session.config.args)
     refuse(session, [*elsewhere, *_undeclared_or_missing(overlay, packages), *proof.wrong_origins()])
-    session.config.pluginmanager.register(proof, "devpy-proof")
+    session.config.pluginmanager.register(proof, _PROOF)
+
+
+class EntryPoint:
+    """What pytest finds by itself: no module, since pytest takes none that `-p` names besides."""
+
+    pytest_sessionstart = staticmethod(pytest_sessionstart)
 
 
 def refuse(session: pytest.Session, errors: list[DevpyError]) -> None:

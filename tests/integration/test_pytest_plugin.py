@@ -165,3 +165,19 @@ class TestOnOtherPythons:
         assert worktrees.pytest("-n2", *NO_PLUGIN).code == 0
         refused = worktrees.pytest("-n2")
         assert_refused(refused, str(source(worktrees.root)), str(source(worktrees.other)))
+
+    def test_worker_in_which_a_test_loads_the_wrong_code(self, worktrees: Worktrees) -> None:
+        """No other look sees it."""
+        lines = [
+            "def test_origin():",
+            "    import sys",
+            f"    sys.path.insert(0, {str(source(worktrees.other).parents[1])!r})",
+        ]
+        test = "\n".join([*lines, f"    import {MODULE}\n"])
+        (worktrees.root / "tests" / "test_origin.py").write_text(test, encoding="utf-8")
+        assert worktrees.pytest("-n2", *NO_PLUGIN).code == 0
+        for workers in ("-n2", "-n0"):
+            refused = worktrees.pytest(workers)
+            assert refused.code not in (0, None)
+            assert f"ERROR: devpy: {MODULE} (sample-self-built) comes from" in refused.out + refused.err
+            assert "Traceback" not in refused.out + refused.err

@@ -346,6 +346,20 @@ def test_refused_once(worktree: Worktree) -> None:
     assert "comes from" not in outcome.out
 
 
+@pytest.mark.parametrize("plugin", ["devpy", "_devpy_guard.pytest_plugin"])
+@pytest.mark.parametrize("disabled", ["", "1"], ids=["usual", "no autoload"])
+def test_plugin_that_is_asked_for(worktree: Worktree, plugin: str, disabled: str) -> None:
+    outcome = worktree.pytest("-p", plugin, PYTEST_DISABLE_PLUGIN_AUTOLOAD=disabled)
+    assert (outcome.code, outcome.out.count("devpy: overlay ")) == (0, 1)
+    variables = {"PYTHONPATH": str(worktree.rival.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": disabled}
+    assert worktree.pytest("-p", plugin, cwd=None, **variables).refusal
+
+
+def test_without_autoload_there_is_no_proof(worktree: Worktree) -> None:
+    outcome = worktree.pytest(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTHONPATH=str(worktree.rival.parent))
+    assert (outcome.code, outcome.out.count("devpy: overlay ")) == (0, 0)
+
+
 # Tests in another worktree of a repository that the overlay is for.
 
 
@@ -424,7 +438,7 @@ def test_offered_to_pytest() -> None:
     assert isinstance(distribution, importlib.metadata.Distribution)
     (entry_point,) = distribution.entry_points
     assert (entry_point.group, entry_point.name) == ("pytest11", "devpy")
-    assert entry_point.load().__name__ == "devpy_pip_guard.pytest_plugin"
+    assert entry_point.load().__module__ == "devpy_pip_guard.pytest_plugin"
 
 
 def test_its_metadata_is_that_of_any_distribution() -> None:
