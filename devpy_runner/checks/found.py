@@ -110,10 +110,15 @@ class Setup:
         """Return where the overlay is, and its record, unless only a sync could make use of it."""
         state, found = self.overlay.state, self.overlay.record
         if state in (ABSENT, FOREIGN):
-            raise Skipped("no overlay")
+            raise Skipped(self.missing)
         if state == INCOMPLETE or found is None:
             raise Skipped(f"the overlay is {state}")
         return self.config.venv, found
+
+    @property
+    def missing(self) -> str:
+        """Why there is nothing to look at, if the overlay is absent or foreign."""
+        return "no overlay" if self.overlay.state == ABSENT else f"{self.config.venv} is not devpy's"
 
     @cached_property
     def state(self) -> State:

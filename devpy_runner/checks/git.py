@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 def devpy_check(setup: Setup) -> Iterator[Verdict]:
     """See `hookspecs.devpy_check`; an overlay tells git to ignore it, so what counts is what git says."""
     venv = setup.config.venv
+    if setup.overlay.state in (ABSENT, FOREIGN):  # what git has there, if anything, is the user's own
+        raise Skipped(setup.missing)
     if not is_inside(venv, setup.root):
         yield Verdict("git", OK, f"{venv} lies outside this worktree")
         return
@@ -31,8 +33,6 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     if count:
         text = f"{venv} is tracked by git: {count} file{'' if count == 1 else 's'}"
         yield Verdict("git", FAILED, text, f"git rm -r --cached --quiet {shlex.quote(venv)}, and commit that")
-    elif setup.overlay.state in (ABSENT, FOREIGN):
-        raise Skipped("no overlay")
     elif setup.git("check-ignore", "--quiet", os.path.join(venv, "pyvenv.cfg")).code != 0:
         ignore = shlex.quote(os.path.join(venv, ".gitignore"))
         yield Verdict("git", WARNING, f"{venv} is not ignored by git", f"echo '*' > {ignore}")

@@ -19,8 +19,10 @@ from devpy_runner.checks import (
     SKIPPED,
     WARNING,
     Setup,
+    Skipped,
     Verdict,
     dependencies,
+    git,
     imports,
     programs,
     pythonpath,
@@ -29,7 +31,7 @@ from devpy_runner.checks import (
 )
 from devpy_runner.checks.interpreter import Entry, Module, Package, State
 from devpy_runner.checks.programs import Ran
-from devpy_runner.overlay import CURRENT, Overlay
+from devpy_runner.overlay import ABSENT, CURRENT, FOREIGN, Overlay
 from devpy_virtualenv_plugin.record import Record
 
 Install = Callable[[str], None]
@@ -300,6 +302,16 @@ def test_the_example_of_contributing_is_a_plugin(setup: Setup, install: Install,
         Verdict("data", FAILED, f"{root}/data is missing", "dvc pull"),
         Verdict("mine", SKIPPED, "no valid devpy.toml"),
     ]
+
+
+@pytest.mark.parametrize(("state", "reason"), [(ABSENT, "no overlay"), (FOREIGN, "{root}/.venv is not devpy's")])
+def test_git_may_track_what_is_not_devpys(
+    found: Setup, root: Path, monkeypatch: pytest.MonkeyPatch, state: str, reason: str
+) -> None:
+    found.__dict__["overlay"] = Overlay(state, [], True, None)
+    monkeypatch.setattr(found, "git", lambda *_: Ran(0, "src/mine.py\n", ""))
+    with pytest.raises(Skipped, match=reason.format(root=root)):
+        list(git.devpy_check(found))
 
 
 def test_declared_package_of_a_sibling(found: Setup, root: Path) -> None:
