@@ -25,6 +25,7 @@ OWN = (
     "imports",
     "undeclared",
     "base_editables",
+    "scripts",
     "variables",
     "siblings",
     "pythonpath",

@@ -37,6 +37,7 @@ CHECKS = [
     "imports",
     "undeclared",
     "base editables",
+    "scripts",
     "variables",
     "siblings",
     "pythonpath",
@@ -154,7 +155,7 @@ def test_healthy(setup: SetUp) -> None:
     assert f"ok       config          {setup.main}/devpy.toml: 2 packages declared" in lines
     assert f"ok       imports         {MODULE} from {setup.source}" in lines
     assert f"ok       git             {setup.venv} is ignored" in lines
-    assert lines[-1] == "12 ok"
+    assert lines[-1] == "13 ok"
     assert tree(setup.main) == before
     assert [verdict["check"] for verdict in json.loads(setup.devpy("doctor", "--json").out)["verdicts"]] == [
         *CHECKS[:4],
@@ -171,7 +172,7 @@ def test_lines_say_what_json_says(setup: SetUp) -> None:
         lines = setup.devpy("doctor").out.splitlines()
         found = setup.unhealthy()
     assert all(f"{state:8} {check:14}  {text}" in lines for state, check, text, _ in found)
-    assert lines[-1] == "2 ok, 1 failed, 8 skipped"
+    assert lines[-1] == "2 ok, 1 failed, 9 skipped"
 
 
 def test_no_devpy_toml(setup: SetUp) -> None:
@@ -468,7 +469,7 @@ def test_pythons_of_every_age(minor: str, tmp_path: Path, make_conda_env: MakeCo
     devpy = Devpy(devpy_environ)
     assert devpy("update-editables", cwd=root).code == 0
     result = devpy("doctor", cwd=root)
-    assert (result.code, result.err, result.out.splitlines()[-1]) == (0, "", "11 ok")
+    assert (result.code, result.err, result.out.splitlines()[-1]) == (0, "", "12 ok")
     assert f"{MODULE} from {root}/src/{MODULE}/__init__.py" in result.out
     found = devpy("doctor", MODULE, "email.message", "sys", cwd=root)
     assert (found.code, found.err) == (0, "")
