@@ -9,10 +9,12 @@ from . import probe
 from .checks.found import is_inside
 from .checks.interpreter import as_packages, source
 from .checks.verdicts import Skipped
+from .editables import installed
 
 if TYPE_CHECKING:
     from .checks import Setup
     from .checks.interpreter import Package
+    from .editables import Editable
 
 
 class Copy(NamedTuple):
@@ -50,37 +52,40 @@ def find(setup: Setup, names: list[str]) -> list[Origin]:
 
 
 def _origin(found: dict[str, Any], packages: list[Package], setup: Setup) -> Origin:
-    copies = [_copy(copy, packages, setup) for copy in found["copies"]]
+    copies = [_copy(copy, setup) for copy in found["copies"]]
     left_out = [
-        _copy(copy, packages, setup)._replace(reason=f"{copy['entry']}, from {source(copy['kind'], copy['pth'])}")
+        _copy(copy, setup)._replace(reason=f"{copy['entry']}, from {source(copy['kind'], copy['pth'])}")
         for copy in found["left_out"]
     ]
-    return Origin(found["name"], copies, left_out, _problem(found, copies, packages))
+    return Origin(found["name"], copies, left_out, _problem(found, copies, packages, setup))
 
 
-def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package]) -> str:
+def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package], setup: Setup) -> str:
     if found["error"]:
         return str(found["error"])
     if not copies:
         return "not found"
-    package = _package_of(found["name"], packages)
+    package = _package_of(found["name"], [package for package in packages if package.path in setup.config.editables])
     expected = found["expected"]
     if package is not None and expected and copies[0].files != [expected]:
         return f"{package.name} ({package.path}) declares it, so it should come from {expected}"
+    editable = _editable_around(copies[0].files[0], setup)
+    if editable is not None and editable.path not in setup.config.editables:
+        return f"from {editable.path}, an editable that {setup.config.file} does not declare"
     return ""
 
 
 def _package_of(name: str, packages: list[Package]) -> Package | None:
-    """Return the declared package that provides a module or one of its parents."""
+    """Return the package that provides a module or one of its parents."""
     for package in packages:
         if any(f"{name}.".startswith(f"{module.name}.") for module in package.modules):
             return package
     return None
 
 
-def _copy(copy: dict[str, Any], packages: list[Package], setup: Setup) -> Copy:
+def _copy(copy: dict[str, Any], setup: Setup) -> Copy:
     files = copy["portions"] or [copy["file"]]
-    return Copy(files, _reason(copy), _owner(files[0], packages, setup))
+    return Copy(files, _reason(copy), _owner(files[0], setup))
 
 
 def _reason(copy: dict[str, Any]) -> str:
@@ -94,19 +99,37 @@ def _reason(copy: dict[str, Any]) -> str:
     return f"{copy['entry']} on sys.path, from {where}"
 
 
-def _owner(path: str, packages: list[Package], setup: Setup) -> str:
+def _owner(path: str, setup: Setup) -> str:
     if not os.path.isabs(path):
         return ""
-    if is_inside(path, os.path.realpath(setup.config.venv)):
+    if _is_in_overlay(path, setup):
         return "in the overlay"
-    if is_inside(path, os.path.realpath(setup.record.base)):
+    if _is_in_base(path, setup):
         return "in the base"
     sibling = _sibling_of(path, setup)
-    around = [package for package in packages if is_inside(path, package.path)]
-    if around and not sibling:
-        package = max(around, key=lambda package: len(package.path))
-        return f"declared: {package.name} ({package.path})"
-    return f"in another worktree, {sibling}" if sibling else ""
+    if sibling:
+        return f"in another worktree, {sibling}"
+    editable = _editable_around(path, setup)
+    if editable is None:
+        return ""
+    kind = "declared:" if editable.path in setup.config.editables else "undeclared editable"
+    return f"{kind} {editable.name or 'a path'} ({editable.path})"
+
+
+def _editable_around(path: str, setup: Setup) -> Editable | None:
+    """Return the innermost editable that a file belongs to; overlay and base may lie in one and are no part of it."""
+    if not os.path.isabs(path) or _is_in_overlay(path, setup) or _is_in_base(path, setup):
+        return None
+    around = [editable for editable in installed(setup.site_packages) if is_inside(path, editable.path)]
+    return max(around, key=lambda editable: len(editable.path), default=None)
+
+
+def _is_in_overlay(path: str, setup: Setup) -> bool:
+    return is_inside(path, os.path.realpath(setup.config.venv))
+
+
+def _is_in_base(path: str, setup: Setup) -> bool:
+    return is_inside(path, os.path.realpath(setup.record.base))
 
 
 def _sibling_of(path: str, setup: Setup) -> str | None:

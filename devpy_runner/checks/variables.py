@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard import START_RECORD
@@ -45,13 +46,16 @@ def _absent_or(state: str) -> str:
 
 
 def _of_caller(setup: Setup) -> Iterator[Verdict]:
-    """Say what plain Python, or what is typed without devpy in this shell, would take for its environment."""
+    """Say what plain Python, or what is typed without devpy in this shell, would take for its environment.
+
+    The environment that devpy itself is installed in may be active for no other reason than that.
+    """
     home = setup.environ.get("PYTHONHOME")
     if home:
         text = f"PYTHONHOME={home} sends plain {setup.python} to that standard library; devpy leaves it out"
         yield Verdict("variables", WARNING, text, "unset PYTHONHOME")
     active = setup.environ.get("VIRTUAL_ENV")
-    if active and os.path.realpath(active) != os.path.realpath(setup.config.venv):
+    if active and os.path.realpath(active) not in map(os.path.realpath, (setup.config.venv, sys.prefix)):
         text = f"VIRTUAL_ENV={active}: what is typed without devpy in this shell runs in that environment"
         yield Verdict("variables", WARNING, text, "deactivate")
 

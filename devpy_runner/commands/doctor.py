@@ -11,6 +11,8 @@ from devpy_pip_guard.errors import DevpyError
 from .. import checks, module_origin
 from ..checks import FAILED, STATES, Setup, Skipped, Verdict
 from ..execution import caller_environ
+from ..messages import tell
+from ..overlay import STALE
 from . import current_root
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ def _tell_origins(setup: Setup, names: list[str], *, as_json: bool) -> int:
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
             raise DevpyError(f"{name}: not the name of a module", "devpy doctor package.module")
     setup.load_config()
+    if setup.overlay.state == STALE:
+        tell(f"{setup.config.venv} is stale: {'; '.join(setup.overlay.reasons)}\n  devpy update-editables")
     try:
         origins = module_origin.find(setup, names)
     except Skipped as skipped:

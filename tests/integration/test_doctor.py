@@ -296,6 +296,32 @@ def test_undeclared_editable(setup: SetUp, tmp_path: Path) -> None:
     setup.devpy("true")  # takes note that it is gone
 
 
+def test_module_of_an_undeclared_editable(setup: SetUp) -> None:
+    """As another tool has installed it, or devpy itself before its declaration was dropped."""
+    toml = CONFIG.format(base=setup.base.name).replace('"self-built", ', "")
+    with edited(setup.main / "devpy.toml", toml):
+        result = setup.devpy("doctor", MODULE)
+    assert result.code == 1
+    lines = [line.strip() for line in result.out.splitlines()]
+    folder = f"{setup.main}/self-built"
+    assert lines[0] == f"{MODULE}: from {folder}, an editable that {setup.main}/devpy.toml does not declare"
+    assert lines[3] == f"undeclared editable sample-self-built ({folder})"
+    reason = f"no longer declared: {folder}"
+    assert result.err == f"devpy: {setup.venv} is stale: {reason}\n  devpy update-editables\n"
+
+
+def test_module_in_a_copied_worktree(setup: SetUp) -> None:
+    """It comes from the original until devpy has brought the copy up to date."""
+    copy = Path(shutil.copytree(setup.main, setup.main.with_name("copy"), symlinks=True))
+    result = Devpy(setup.environ)("doctor", MODULE, cwd=copy)
+    shutil.rmtree(copy)
+    assert result.code == 1
+    first, mend = result.err.splitlines()
+    assert first.startswith(f"devpy: {copy}/.venv is stale: moved or copied from {setup.venv}")
+    assert mend == "  devpy update-editables"
+    assert f"undeclared editable sample-self-built ({setup.main}/self-built)" in result.out
+
+
 @pytest.fixture
 def sibling_in_base(setup: SetUp) -> Iterator[SetUp]:
     """The classic: somebody has installed his worktree into the shared environment."""
@@ -429,6 +455,10 @@ def test_shell_of_another_environment(setup: SetUp, tmp_path: Path) -> None:
     assert verdict[:2] == ("warning", "variables")
     assert verdict[2].startswith(f"VIRTUAL_ENV={tmp_path}: ")
     assert verdict[3] == "deactivate"
+
+
+def test_shell_of_the_environment_that_devpy_is_in(setup: SetUp) -> None:
+    assert setup.unhealthy(VIRTUAL_ENV=sys.prefix) == []
 
 
 def test_shell_that_sends_python_elsewhere(setup: SetUp) -> None:
