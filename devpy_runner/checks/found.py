@@ -144,8 +144,10 @@ class Setup:
         listed = self.git("worktree", "list", "--porcelain")
         if listed.code != 0:
             raise Skipped(listed.failure)
-        lines = [line.partition(" ") for line in listed.out.splitlines()]
-        return [os.path.realpath(path) for word, _, path in lines if word == "worktree"]
+        entries = [[line.partition(" ") for line in entry.splitlines()] for entry in listed.out.split("\n\n")]
+        # A bare repository holds no code; of what is prunable, the folder is gone.
+        there = [entry for entry in entries if not {"bare", "prunable"}.intersection(word for word, _, _ in entry)]
+        return [os.path.realpath(path) for entry in there for word, _, path in entry if word == "worktree"]
 
     def sibling_of(self, path: str) -> str | None:
         """Return the root of the sibling worktree that a path lies in, or None; worktrees may lie inside each other."""

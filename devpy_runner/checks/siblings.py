@@ -26,7 +26,7 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     yield from verdicts
     if not verdicts:
         count = len(setup.siblings)
-        text = f"nothing leads into {'the other worktree' if count == 1 else f'one of {count} other worktrees'}"
+        text = f"nothing leads into {'the other worktree' if count == 1 else f'any of the {count} other worktrees'}"
         yield Verdict("siblings", OK, text if count else "there are no other worktrees")
 
 
@@ -34,7 +34,13 @@ def _of_declared(setup: Setup) -> Iterator[Verdict]:
     """Name the packages that are declared to be another worktree's, as a stack's may be."""
     for path in setup.config.editables:
         sibling = setup.sibling_of(path)
-        if sibling is not None:
+        if sibling is None:
+            continue
+        if setup.config.is_stack:
+            text = f"the stack declares {path}, but you are in {setup.root}: that worktree's code runs, not yours"
+            mend = f"write a stack config beside this worktree, or run devpy in {sibling}"
+            yield Verdict("siblings", FAILED, text, mend)
+        else:
             mend = f"declare this worktree's own in {setup.config.file}, or run devpy in {sibling}"
             yield Verdict("siblings", WARNING, f"{path} is declared, but is the code of the worktree {sibling}", mend)
 

@@ -259,7 +259,9 @@ def test_nothing_leads_into_a_sibling(found: Setup, root: Path) -> None:
     base = root.parent / "feature" / "env"
     found.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(base)))
     put_in_state(found, entry(root / "src"), entry(base / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
-    assert list(siblings.devpy_check(found)) == [Verdict("siblings", OK, "nothing leads into one of 2 other worktrees")]
+    assert list(siblings.devpy_check(found)) == [
+        Verdict("siblings", OK, "nothing leads into any of the 2 other worktrees")
+    ]
 
 
 def test_pythonpath_that_activation_has_set(found: Setup, root: Path) -> None:
@@ -315,7 +317,6 @@ def test_git_may_track_what_is_not_devpys(
 
 
 def test_declared_package_of_a_sibling(found: Setup, root: Path) -> None:
-    """As a stack's may be, seen from another worktree."""
     feature = str(root.parent / "feature")
     found.__dict__["config"] = found.config._replace(editables=[feature])
     put_in_state(found, entry(root.parent / "feature" / "src"))
@@ -323,6 +324,40 @@ def test_declared_package_of_a_sibling(found: Setup, root: Path) -> None:
     assert (verdict.state, verdict.check) == (WARNING, "siblings")
     assert verdict.text == f"{feature} is declared, but is the code of the worktree {feature}"
     assert verdict.mend.endswith(f"or run devpy in {feature}")
+
+
+def test_package_that_a_stack_declares_in_a_sibling(found: Setup, root: Path) -> None:
+    """A pointer that is committed leads every worktree to the first one's code."""
+    feature = str(root.parent / "feature")
+    found.__dict__["config"] = found.config._replace(editables=[feature], is_stack=True)
+    put_in_state(found, entry(root.parent / "feature" / "src"))
+    (verdict,) = siblings.devpy_check(found)
+    assert (verdict.state, verdict.check) == (FAILED, "siblings")
+    assert verdict.text == f"the stack declares {feature}, but you are in {root}: that worktree's code runs, not yours"
+    assert verdict.mend.endswith(f"or run devpy in {feature}")
+
+
+def test_worktrees_without_code(setup: Setup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare repository, and one whose folder is gone."""
+    listed = f"""\
+worktree {root.parent}/project.git
+bare
+
+worktree {root}
+HEAD 1234
+branch refs/heads/main
+
+worktree {root.parent}/feature
+HEAD 1234
+detached
+
+worktree {root.parent}/gone
+HEAD 1234
+branch refs/heads/gone
+prunable gitdir file points to non-existent location
+"""
+    monkeypatch.setattr(setup, "git", lambda *_: Ran(0, listed, ""))
+    assert setup.siblings == [f"{root.parent}/feature"]
 
 
 @pytest.mark.parametrize(
