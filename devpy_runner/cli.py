@@ -73,11 +73,19 @@ def main(argv: list[str] | None = None) -> int:
         _forget_output()
     except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
         _forget_output()
-        place = f"{error.filename}: " if error.filename is not None else ""
-        tell(str(DevpyError(f"{place}{error.strerror}", "see that there is room, and leave to write")))
+        tell(str(_of_system(error)))
     except KeyboardInterrupt:
         _die_of_interrupt()
     return 2
+
+
+def _of_system(error: OSError) -> DevpyError:
+    place = f"{error.filename}: " if error.filename is not None else ""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        mend = "see what is missing: devpy doctor"
+    else:
+        mend = "check free space and write permission" + (f" for {error.filename}" if place else "")
+    return DevpyError(f"{place}{error.strerror}", mend)
 
 
 def _forget_output() -> None:

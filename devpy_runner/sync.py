@@ -132,8 +132,9 @@ def _nothing_to_do(found: Overlay, config: Config, wanted: Wanted) -> Plan:
 def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) -> None:
     doing = "creating" if overlay.state == ABSENT else "updating"
     reasons = f" ({'; '.join(overlay.reasons)})" if overlay.reasons else ""
-    version = python_version(base.prefix) or "of unknown version"
-    progress.note(f"{doing} {config.venv} on {base.prefix}, Python {version}{reasons}")
+    version = python_version(base.prefix)
+    python = f", Python {version}" if version else ""
+    progress.note(f"{doing} {config.venv} on {base.prefix}{python}{reasons}")
 
 
 def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:

@@ -91,4 +91,5 @@ def _compile(python: Path, script: Path, guard: Path) -> None:
     command = [os.fspath(python), "-I", "-S", "-c", _COMPILER, *paths, *_KEPT]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, pass_fds=held())
     if done.returncode != 0:
-        raise RuntimeError(f"{python} cannot compile the start-up files: {done.stdout}{done.stderr}".rstrip())
+        reason = f"{done.stdout}{done.stderr}".strip() or f"exit code {done.returncode}"
+        raise RuntimeError(f"{python} cannot compile the start-up files: {reason}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from devpy_virtualenv_plugin import OLDEST_PYTHON
 
 from ..hookspecs import hookimpl
+from ..prefix import python_version
 from .programs import run
 from .verdicts import FAILED, OK, Verdict
 
@@ -33,7 +34,7 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     """See `hookspecs.devpy_check`; whether it is there is told by whoever finds it."""
     prefix = setup.find_base()
     install = f"conda install -p {shlex.quote(prefix)}"
-    python = os.path.join(prefix, "bin", "python")
+    python = _python(prefix)
     ran = run([python, "-I", "-B", "-c", _FACTS], {**setup.environ, "LC_ALL": "C.UTF-8"}, setup.root)
     if ran.code != 0:
         yield Verdict("base", FAILED, f"{python}: {ran.failure}", f"{install} --force-reinstall python")
@@ -43,6 +44,12 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     yield from problems
     if not problems:
         yield Verdict("base", OK, f"{prefix}: Python {facts['python']}, pip {facts['pip']}")
+
+
+def _python(prefix: str) -> str:
+    """Return the base's interpreter, absolute: what an overlay that is up to date links to."""
+    version = (python_version(prefix) or "").split(".")[:2]
+    return os.path.join(prefix, "bin", f"python{'.'.join(version)}")
 
 
 def _problems(prefix: str, facts: dict[str, Any], install: str) -> Iterator[Verdict]:

@@ -21,6 +21,7 @@ from devpy_runner.checks import (
     Setup,
     Skipped,
     Verdict,
+    base,
     dependencies,
     git,
     imports,
@@ -256,9 +257,9 @@ def test_finder_that_leads_into_a_sibling(found: Setup, root: Path, monkeypatch:
 
 def test_nothing_leads_into_a_sibling(found: Setup, root: Path) -> None:
     """A base that lies in one does not."""
-    base = root.parent / "feature" / "env"
-    found.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(base)))
-    put_in_state(found, entry(root / "src"), entry(base / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
+    prefix = root.parent / "feature" / "env"
+    found.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(prefix)))
+    put_in_state(found, entry(root / "src"), entry(prefix / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
     assert list(siblings.devpy_check(found)) == [
         Verdict("siblings", OK, "nothing leads into any of the 2 other worktrees")
     ]
@@ -304,6 +305,30 @@ def test_the_example_of_contributing_is_a_plugin(setup: Setup, install: Install,
         Verdict("data", FAILED, f"{root}/data is missing", "dvc pull"),
         Verdict("mine", SKIPPED, "no valid devpy.toml"),
     ]
+
+
+@pytest.fixture
+def made_base(found: Setup, root: Path) -> Path:
+    """A base whose `python` and `python3.11` tell the same."""
+    prefix = root.parent / "base"
+    for name in ("conda-meta/history", "conda-meta/python-3.11.7-0.json"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).touch()
+    (prefix / "bin").mkdir()
+    for name in ("python", "python3.11"):
+        (prefix / "bin" / name).write_text('#!/bin/sh\necho \'{"python": "3.11.7", "pip": "26.0"}\'\n')
+        (prefix / "bin" / name).chmod(0o755)
+    found.__dict__["config"] = found.config._replace(base=str(prefix))
+    return prefix
+
+
+def test_the_python_that_an_overlay_uses_is_the_one_that_counts(found: Setup, made_base: Path) -> None:
+    python = made_base / "bin" / "python3.11"
+    assert list(base.devpy_check(found)) == [Verdict("base", OK, f"{made_base}: Python 3.11.7, pip 26.0")]
+    python.unlink()
+    (verdict,) = base.devpy_check(found)
+    assert verdict.state == FAILED
+    assert verdict.text.startswith(f"{python}: ")
 
 
 @pytest.mark.parametrize(("state", "reason"), [(ABSENT, "no overlay"), (FOREIGN, "{root}/.venv is not devpy's")])

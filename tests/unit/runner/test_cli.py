@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner import __version__
+from devpy_runner import __version__, cli, run
 from devpy_runner.cli import COMMANDS, main, parse
 
 
@@ -29,6 +30,27 @@ def test_help_names_every_command(arguments: list[str], capsys: pytest.CaptureFi
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"devpy {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.ENOENT, "see what is missing: devpy doctor"),
+        (errno.ENOTDIR, "see what is missing: devpy doctor"),
+        (errno.ENOSPC, "check free space and write permission for /w/.venv"),
+        (errno.EROFS, "check free space and write permission for /w/.venv"),
+    ],
+)
+def test_what_the_system_refuses(
+    number: int, mend: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/w/.venv")
+
+    monkeypatch.setattr(run, "run", fail)
+    monkeypatch.setattr(cli, "_forget_output", lambda: None)  # of this process, it is pytest's
+    assert main(["true"]) == 2
+    assert capfd.readouterr().err == f"devpy: /w/.venv: {os.strerror(number)}\n  {mend}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -9,7 +9,19 @@ import pytest
 
 from devpy_pip_guard.config import load
 from devpy_runner import editables, sync
+from devpy_runner.conda import Base
+from devpy_runner.overlay import ABSENT, Overlay
 from devpy_runner.pip import Pip, PipError
+from devpy_runner.progress import Progress
+
+
+def test_a_python_of_unknown_version_is_announced_without_it(tmp_path: Path) -> None:
+    (tmp_path / "devpy.toml").write_text('[python]\nbase_conda_env = "any"\n', encoding="utf-8")
+    said: list[str] = []
+    progress = cast("Progress", SimpleNamespace(note=said.append))
+    overlay = Overlay(ABSENT, [], True, None)
+    sync._announce(load(str(tmp_path / "devpy.toml")), Base("any", str(tmp_path)), overlay, progress)
+    assert said == [f"creating {tmp_path}/.venv on {tmp_path}"]
 
 
 def test_a_pip_that_uninstalls_nothing_is_not_asked_for_ever(tmp_path: Path) -> None:

@@ -99,6 +99,14 @@ def test_interpreter_that_cannot_compile(tmp_path: Path) -> None:
     assert not (tmp_path / layout.BRIDGE).exists()
 
 
+def test_interpreter_that_ends_without_a_word(tmp_path: Path) -> None:
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    silent.chmod(0o755)
+    with pytest.raises(RuntimeError, match="cannot compile the start-up files: exit code 3"):
+        startup.write(tmp_path, tmp_path / "base", silent, has_tomllib=True)
+
+
 def test_interpreter_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises((RuntimeError, OSError), match="absent"):
         startup.write(tmp_path, tmp_path / "base", tmp_path / "absent", has_tomllib=True)
