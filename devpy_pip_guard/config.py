@@ -132,9 +132,20 @@ def _read(path: str) -> Document:
     if not os.path.exists(path):
         indented = "".join("\n    " + line for line in TEMPLATE.splitlines())
         raise DevpyError(f"missing {path}", f"create it, for example:{indented}")
+    document = read_toml(path)
+    _refuse_unknown(path, document)
+    return document
+
+
+def read_toml(path: str) -> Document:
+    """Parse a file.
+
+    :param path: absolute
+    :raises DevpyError: if it cannot be read, or is no TOML
+    """
     content = read_bytes(path)
     try:
-        document = tomllib.loads(content.decode("utf-8-sig"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DevpyError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
@@ -143,8 +154,6 @@ def _read(path: str) -> Document:
         raise DevpyError(f"{path}: {error}", "write a smaller number") from error
     except RecursionError as error:
         raise DevpyError(f"{path}: nested too deeply", "write plain tables and lists") from error
-    _refuse_unknown(path, document)
-    return document
 
 
 def _with_position(error: ValueError, content: bytes) -> str:

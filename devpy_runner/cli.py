@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.errors import DevpyError, printable
 
 from .messages import tell
 
@@ -80,12 +80,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _of_system(error: OSError) -> DevpyError:
-    place = f"{error.filename}: " if error.filename is not None else ""
+    path = printable(str(error.filename)) if error.filename is not None else ""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         mend = "see what is missing: devpy doctor"
     else:
-        mend = "check free space and write permission" + (f" for {error.filename}" if place else "")
-    return DevpyError(f"{place}{error.strerror}", mend)
+        mend = "check free space and write permission" + (f" for {path}" if path else "")
+    return DevpyError(f"{path}: {error.strerror}" if path else str(error.strerror), mend)
 
 
 def _forget_output() -> None:

@@ -49,6 +49,24 @@ def held() -> list[int]:
     return list(_held.values())
 
 
+def is_held(venv: str) -> bool:
+    """Tell whether somebody is changing an overlay at this moment; changes nothing itself.
+
+    :param venv: absolute
+    """
+    try:
+        descriptor = os.open(os.path.join(os.path.realpath(venv), LOCK_NAME), os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        _flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _acquire(path: str, venv: str) -> int:
     """Return the descriptor of the lock file, once it is locked and still the one at its path."""
     while True:

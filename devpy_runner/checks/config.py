@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard.config import check_editables
+from devpy_pip_guard.config import check_editables, read_toml
 
 from ..hookspecs import hookimpl
 from .verdicts import OK, Verdict
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def devpy_check(setup: Setup) -> Iterator[Verdict]:
-    """See `hookspecs.devpy_check`; what is wrong is told by the reader of devpy.toml."""
+    """See `hookspecs.devpy_check`; what is wrong is told by the reader of the file."""
     config = setup.load_config()
     check_editables(config)
+    for file in [os.path.join(path, "pyproject.toml") for path in config.editables]:
+        if os.path.isfile(file):
+            read_toml(file)  # a package whose own is broken cannot be built
     through = f", which extends the stack {config.file}" if config.file != config.entry else ""
     count = len(config.editables)
     yield Verdict("config", OK, f"{config.entry}{through}: {count} package{'' if count == 1 else 's'} declared")

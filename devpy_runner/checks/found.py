@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.lock import is_held
 from devpy_virtualenv_plugin.record import Record, site_packages
 
 from .. import environment
 from ..condarc import read_settings
-from ..overlay import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine
+from ..overlay import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
 from ..plugins import find_base
 from ..prefix import check_prefix
 from . import interpreter, programs
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from .programs import Ran
 
 T = TypeVar("T")
+
+IN_CHANGE = "another devpy is changing the overlay"
 
 _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """So that what a check starts leaves nothing behind."""
@@ -79,6 +83,11 @@ class Setup:
             return examine(self.config)
 
     @property
+    def is_in_change(self) -> bool:
+        """Whether another devpy is changing the overlay at this moment."""
+        return is_held(self.config.venv)
+
+    @property
     def record(self) -> Record:
         """What the overlay says of itself, if it can be used."""
         return self._usable()[1]
@@ -90,6 +99,8 @@ class Setup:
         python = os.path.join(venv, "bin", "python")
         if not os.path.exists(python):
             raise Skipped("the overlay's Python is gone")
+        if not all(os.path.isfile(part) for part in parts(venv)):
+            raise Skipped("a part of the overlay is missing")
         return python
 
     @property
@@ -112,7 +123,7 @@ class Setup:
         if state in (ABSENT, FOREIGN):
             raise Skipped(self.missing)
         if state == INCOMPLETE or found is None:
-            raise Skipped(f"the overlay is {state}")
+            raise Skipped(IN_CHANGE if self.is_in_change else f"the overlay is {state}")
         return self.config.venv, found
 
     @property
@@ -171,6 +182,8 @@ class Setup:
 
     def git(self, *arguments: str) -> Ran:
         """Run git at the worktree root."""
+        if shutil.which("git", path=self.environ.get("PATH", os.defpath)) is None:
+            raise Skipped("git is not on PATH")
         return programs.run(["git", *arguments], self.environ, self.root)
 
     def ask(self, *task: str) -> Any:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard.errors import DevpyError
+
 from ..hookspecs import hookimpl
 from ..overlay import ABSENT, CURRENT, STALE, refuse_foreign
+from .found import IN_CHANGE
 from .verdicts import FAILED, OK, WARNING, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .found import Setup
-
-_MEND = "devpy update-editables"
 
 
 @hookimpl
@@ -24,9 +25,20 @@ def devpy_check(setup: Setup) -> Iterator[Verdict]:
     refuse_foreign(overlay, setup.config)
     if overlay.state == CURRENT and overlay.record is not None:
         yield Verdict("overlay", OK, f"{venv}: current, on {overlay.record.base}")
+        return
+    works = overlay.state == STALE and os.path.exists(os.path.join(venv, "bin", "python"))
+    state = WARNING if works else FAILED
+    if setup.is_in_change:
+        yield Verdict("overlay", state, f"{venv}: {IN_CHANGE}", "once it has finished: devpy doctor")
     elif overlay.state == ABSENT:
-        yield Verdict("overlay", FAILED, f"{venv}: there is none yet", _MEND)
+        yield Verdict("overlay", state, f"{venv}: there is none yet", _mend(setup))
     else:
-        works = overlay.state == STALE and os.path.exists(os.path.join(venv, "bin", "python"))
-        reasons = "; ".join(overlay.reasons)
-        yield Verdict("overlay", WARNING if works else FAILED, f"{venv}: {overlay.state}: {reasons}", _MEND)
+        yield Verdict("overlay", state, f"{venv}: {overlay.state}: {'; '.join(overlay.reasons)}", _mend(setup))
+
+
+def _mend(setup: Setup) -> str:
+    try:
+        setup.find_base()
+    except DevpyError:
+        return "mend the base first, then: devpy update-editables"
+    return "devpy update-editables"

@@ -9,7 +9,7 @@ from .. import probe
 from ..hookspecs import hookimpl
 from ..worktree import find_other_root, is_managed_elsewhere
 from .found import is_inside
-from .verdicts import FAILED, OK, Verdict
+from .verdicts import FAILED, OK, WARNING, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,8 @@ def _of_entry(entry: Entry, setup: Setup) -> Iterator[Verdict]:
             return
     other = _other_worktree(entry, setup)
     if other is not None:
-        yield Verdict(
-            "pythonpath", FAILED, f"PYTHONPATH: {entry.name} leads into another worktree, {other}", _mend(setup)
-        )
+        text = f"PYTHONPATH: {entry.name} leads into another worktree, {other}, but shadows nothing"
+        yield Verdict("pythonpath", WARNING, text, _mend(setup))
 
 
 def _other_worktree(entry: Entry, setup: Setup) -> str | None:

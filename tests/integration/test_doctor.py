@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from devpy_virtualenv_plugin.lock import locked
+
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, copy_package
@@ -196,12 +198,23 @@ def test_declared_package_that_is_missing(setup: SetUp) -> None:
     assert ("skipped", "imports", f"{setup.main}/with-dependency is not there", "") in others
 
 
+def test_declared_package_that_cannot_be_built(setup: SetUp) -> None:
+    project = setup.main / "self-built" / "pyproject.toml"
+    with edited(project, "[project\n"):
+        config, *_ = setup.unhealthy()
+    assert config[:2] == ("failed", "config")
+    assert config[2].startswith(f"{project}: ")
+    assert config[3] == "correct the TOML syntax there"
+
+
 def test_base_that_is_missing(setup: SetUp) -> None:
     with edited(setup.main / "devpy.toml", CONFIG.format(base="doctord")):
-        base, *_ = setup.unhealthy()
+        base, overlay, *_ = setup.unhealthy()
     assert base[:2] == ("failed", "base")
     assert base[2].startswith("conda environment doctord: not found in ")
     assert base[3].startswith("did you mean doctored")
+    assert overlay[:2] == ("warning", "overlay")
+    assert overlay[3] == "mend the base first, then: devpy update-editables"
 
 
 def test_base_without_pip(setup: SetUp) -> None:
@@ -261,9 +274,30 @@ def test_interrupted_overlay(setup: SetUp) -> None:
     assert found[1] == ("skipped", "imports", "the overlay is incomplete", "")
 
 
+def test_overlay_that_is_being_made(setup: SetUp) -> None:
+    record = setup.venv / "devpy.json"
+    text = record.read_text("utf-8").replace('"complete": true', '"complete": false')
+    with edited(record, text), locked(str(setup.venv)):
+        found = setup.unhealthy()
+    reason = "another devpy is changing the overlay"
+    assert found[0] == ("failed", "overlay", f"{setup.venv}: {reason}", "once it has finished: devpy doctor")
+    assert found[1] == ("skipped", "imports", reason, "")
+
+
+def test_overlay_without_its_bridge(setup: SetUp) -> None:
+    """Nobody is told that the base has no pip."""
+    with away(setup.site_packages / "~devpy.pth"):
+        first, *others = setup.unhealthy()
+    assert setup.devpy("true").code == 0  # takes note that nothing else has changed
+    assert first[:2] == ("warning", "overlay")
+    assert "a part of it is missing" in first[2]
+    assert {verdict[:3:2] for verdict in others} == {("skipped", "a part of the overlay is missing")}
+    assert "dependencies" in [verdict[1] for verdict in others]
+
+
 def test_overlay_of_another_devpy(setup: SetUp) -> None:
     """One that cannot answer yet."""
-    with away(setup.site_packages / "_devpy_guard" / "rest.zip"):
+    with edited(setup.site_packages / "_devpy_guard" / "rest.zip", ""):
         assert ("skipped", "imports", "the overlay was made by another devpy", "") in setup.unhealthy()
 
 
@@ -409,8 +443,8 @@ def test_sibling_in_pythonpath(setup: SetUp) -> None:
 
 def test_pythonpath_into_a_sibling_that_shadows_nothing(setup: SetUp) -> None:
     other = f"{setup.feature}/with-dependency"
-    text = f"PYTHONPATH: {other} leads into another worktree, {setup.feature}"
-    assert setup.unhealthy(PYTHONPATH=other) == [("failed", "pythonpath", text, "unset PYTHONPATH")]
+    text = f"PYTHONPATH: {other} leads into another worktree, {setup.feature}, but shadows nothing"
+    assert setup.unhealthy(PYTHONPATH=other) == [("warning", "pythonpath", text, "unset PYTHONPATH")]
 
 
 def test_unmet_dependency(setup: SetUp) -> None:

@@ -28,7 +28,7 @@ def other(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def setup(tmp_path: Path, base: Path, other: Path) -> Setup:
+def setup(tmp_path: Path, base: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
     """A worktree whose overlay and base hold no distributions yet."""
     root = tmp_path / "main"
     for prefix in (root / ".venv", base, other):
@@ -41,6 +41,7 @@ def setup(tmp_path: Path, base: Path, other: Path) -> Setup:
     setup.__dict__["config"] = load(str(root / "devpy.toml"))
     setup.__dict__["overlay"] = Overlay(CURRENT, [], False, record)
     setup.__dict__["_asked_state"] = State({"PATH": on_path}, [], [])
+    monkeypatch.setattr(Setup, "python", f"{root}/.venv/bin/python")
     return setup
 
 

@@ -362,6 +362,12 @@ def test_package_that_a_stack_declares_in_a_sibling(found: Setup, root: Path) ->
     assert verdict.mend.endswith(f"or run devpy in {feature}")
 
 
+def test_no_git(setup: Setup, tmp_path: Path) -> None:
+    setup.environ = {"PATH": str(tmp_path)}
+    with pytest.raises(Skipped, match="git is not on PATH"):
+        assert setup.siblings == []
+
+
 def test_worktrees_without_code(setup: Setup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bare repository, and one whose folder is gone."""
     listed = f"""\
