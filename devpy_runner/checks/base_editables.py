@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .found import Setup
 
 
+_DETACHED = 1
+"""What `git symbolic-ref --quiet` ends with if no branch is checked out."""
+
+
 @hookimpl
 def devpy_check(setup: Setup) -> Iterator[Verdict]:
     """See `hookspecs.devpy_check`."""
@@ -50,8 +54,10 @@ def _owner(path: str, setup: Setup) -> str:
         return ""
     # Where the caller's git variables lead is the caller's own repository.
     environ = {name: value for name, value in setup.environ.items() if not name.startswith("GIT_")}
-    branch = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], environ, root).out.strip()
-    return f" (branch {branch} of {root})" if branch else f" (no branch, of {root})"
+    ran = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], environ, root)
+    if ran.code == 0:
+        return f" (branch {ran.out.strip()} of {root})"
+    return f" (no branch, of {root})" if ran.code == _DETACHED else f" (of {root})"
 
 
 def removal(editable: Editable, base: str) -> str:

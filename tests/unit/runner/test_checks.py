@@ -22,6 +22,7 @@ from devpy_runner.checks import (
     Skipped,
     Verdict,
     base,
+    base_editables,
     dependencies,
     git,
     imports,
@@ -32,6 +33,7 @@ from devpy_runner.checks import (
 )
 from devpy_runner.checks.interpreter import Entry, Module, Package, State
 from devpy_runner.checks.programs import Ran
+from devpy_runner.editables import Editable
 from devpy_runner.overlay import ABSENT, CURRENT, FOREIGN, Overlay
 from devpy_virtualenv_plugin.record import Record
 
@@ -366,6 +368,18 @@ def test_no_git(setup: Setup, tmp_path: Path) -> None:
     setup.environ = {"PATH": str(tmp_path)}
     with pytest.raises(Skipped, match="git is not on PATH"):
         assert setup.siblings == []
+
+
+def test_owner_of_an_editable_in_the_base_without_git(
+    found: Setup, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editable = Editable("mine", str(root), is_pure=True)
+    monkeypatch.setattr(base_editables, "installed", lambda _: [editable])
+    for folder in ("site_packages", "base_site_packages"):
+        monkeypatch.setattr(Setup, folder, "/lib")
+    found.environ = {"PATH": str(tmp_path)}
+    (verdict,) = base_editables.devpy_check(found)
+    assert verdict.text == f"mine in /base is {root} (of {root}): a copy of a declared package"
 
 
 def test_worktrees_without_code(setup: Setup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
