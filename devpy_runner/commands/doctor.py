@@ -12,7 +12,7 @@ from .. import checks, module_origin
 from ..checks import FAILED, STATES, Setup, Skipped, Verdict
 from ..execution import caller_environ
 from ..messages import tell
-from ..overlay import STALE
+from ..overlay import STALE, refuse_foreign
 from . import current_root
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def execute(arguments: SimpleNamespace) -> int:
     """Print what the checks say, or where modules come from.
 
     :return: 1 if a check has failed, or a module does not come from where it should, else 0
-    :raises DevpyError: if there is no worktree, or for modules no overlay whose Python can be asked
+    :raises DevpyError: if there is no worktree, or for modules no overlay of devpy's whose Python can be asked
     """
     setup = Setup(current_root(), caller_environ())
     if arguments.modules:
@@ -68,7 +68,7 @@ def _tell_origins(setup: Setup, names: list[str], *, as_json: bool) -> int:
     for name in names:
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
             raise DevpyError(f"{name}: not the name of a module", "devpy doctor package.module")
-    setup.load_config()
+    refuse_foreign(setup.overlay, setup.load_config())
     if setup.overlay.state == STALE:
         tell(f"{setup.config.venv} is stale: {'; '.join(setup.overlay.reasons)}\n  devpy update-editables")
     try:

@@ -123,3 +123,13 @@ def test_modules_without_an_overlay(root: Path, capsys: pytest.CaptureFixture[st
     (root / "devpy.toml").write_text('[python]\nbase_conda_env = "/nowhere"\n')
     assert main(["doctor", "mine"]) == 2
     assert capsys.readouterr().err == f"devpy: {root}/.venv: no overlay\n  devpy update-editables\n"
+
+
+def test_modules_where_somebody_else_has_made_the_overlay(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "devpy.toml").write_text('[python]\nbase_conda_env = "/nowhere"\n')
+    (root / ".venv").mkdir()
+    (root / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert main(["doctor", "mine"]) == 2
+    problem, mend = capsys.readouterr().err.splitlines()
+    assert problem == f"devpy: {root}/.venv was not made by devpy"
+    assert mend.startswith("  rename or remove it, or set python.venv in ")
