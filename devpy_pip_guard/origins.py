@@ -222,7 +222,7 @@ class _Search:
         """Yield the module of this name, or what a namespace of this name holds, if the overlay has it from here."""
         try:
             spec = find_in_overlay(name)
-        except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
+        except Exception:  # noqa: BLE001 - a finder is somebody else's, and may build what it finds
             return
         if spec is None:
             return
@@ -394,7 +394,7 @@ def _search(name: str) -> tuple[object, ModuleSpec | None]:
     for finder in finders:
         try:
             spec = finder.find_spec(name, path)
-        except (ImportError, OSError):  # one that is compiled when it is imported, and cannot be
+        except Exception:  # noqa: BLE001 - a finder is somebody else's, and may build what it finds
             return finder, None
         if spec is not None:
             return finder, spec

@@ -91,6 +91,8 @@ def read_overlay() -> Overlay:
     """
     venv = os.path.dirname(declaration.pyvenv_cfg())
     made, base = _read_record(os.path.join(venv, "devpy.json"))
+    if os.path.exists(os.path.join(sys.prefix, "devpy.json")) and not is_same(venv, sys.prefix):
+        raise DevpyError(f"this is the Python of {sys.prefix}, but PYTHONPATH leads to {venv}", "unset PYTHONPATH")
     if not is_same(made, venv):
         raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
     config = devpy_config.load(declaration.config_file(os.path.join(venv, "pyvenv.cfg")))

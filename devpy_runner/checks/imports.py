@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..hookspecs import hookimpl
-from .interpreter import Module
+from .interpreter import OF_ANOTHER_DEVPY, Module
 from .verdicts import FAILED, OK, SKIPPED, WARNING, Skipped, Verdict
 
 if TYPE_CHECKING:
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 @hookimpl
 def devpy_check(setup: Setup) -> Iterator[Verdict]:
     """See `hookspecs.devpy_check`; each package gets a Python of its own, started as `devpy python` starts it."""
-    by_path = {package.path: package for package in setup.state.packages}
+    try:
+        by_path = {package.path: package for package in setup.state.packages}
+    except Skipped as ended:
+        python = setup.python  # skipped where there is none
+        if ended.reason == OF_ANOTHER_DEVPY:
+            raise
+        # What is not proved counts as wrong.
+        yield Verdict("imports", FAILED, f"nothing can be told: {ended.reason}", f"see what it says: {python} -c pass")
+        return
     for path in setup.config.editables:
         if not os.path.isdir(path):
             yield Verdict("imports", SKIPPED, f"{path} is not there")

@@ -68,6 +68,10 @@ class State(NamedTuple):
     packages: list[Package]
 
 
+OF_ANOTHER_DEVPY = "the overlay was made by another devpy"
+"""Why an interpreter that works may have no answer."""
+
+
 def source(kind: str, pth: str) -> str:
     """Say where an entry of `sys.path` or a finder comes from."""
     names = {
@@ -92,7 +96,7 @@ def parse(ran: Ran) -> Any:
 
 def _raise(ran: Ran) -> Any:
     if "No module named '_devpy_guard.origins'" in ran.err:
-        raise Skipped("the overlay was made by another devpy")
+        raise Skipped(OF_ANOTHER_DEVPY)
     raise Skipped(f"the overlay's Python {ran.failure}")
 
 

@@ -320,6 +320,13 @@ def test_package_whose_import_fails(setup: SetUp, code: str, problem: str) -> No
     assert f"devpy python -c 'import {MODULE}'" in mend
 
 
+def test_python_that_does_not_start(setup: SetUp) -> None:
+    """The verdict must not be good for want of an answer."""
+    with edited(setup.site_packages / "ends.pth", "import os; os._exit(3)\n"):
+        (failed,) = [found for found in setup.unhealthy() if found[:2] == ("failed", "imports")]
+    assert "nothing can be told" in failed[2]
+
+
 def test_undeclared_editable(setup: SetUp, tmp_path: Path) -> None:
     """As `conda develop` leaves it."""
     stranger = copy_package("legacy-setup-py", tmp_path / "stranger")

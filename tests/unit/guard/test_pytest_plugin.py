@@ -15,6 +15,8 @@ from typing import NamedTuple, cast
 import pytest
 
 import devpy_pip_guard
+from devpy_pip_guard import declaration, pytest_plugin
+from devpy_pip_guard.errors import DevpyError
 
 from .overlay import Overlay, empty_files, write_files
 
@@ -289,6 +291,17 @@ def test_broken_record(worktree: Worktree, content: object) -> None:
     problem, mend = worktree.pytest().refusal
     assert problem.startswith(f"{worktree.overlay.venv}/devpy.json: ")
     assert mend == "  run `devpy update-editables`"
+
+
+def test_python_of_another_overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PYTHONPATH may name the site-packages of one worktree's overlay for the Python of another one's."""
+    one, other = tmp_path / "one" / ".venv", tmp_path / "other" / ".venv"
+    for venv in (one, other):
+        write_files(venv, {"devpy.json": json.dumps({"venv": str(venv), "base": "/base"})})
+    monkeypatch.setattr(declaration, "OVERLAY", str(one))
+    monkeypatch.setattr(sys, "prefix", str(other))
+    with pytest.raises(DevpyError, match=f"this is the Python of {other}, but PYTHONPATH leads to {one}"):
+        pytest_plugin.read_overlay()
 
 
 def test_missing_record(worktree: Worktree) -> None:
