@@ -19,7 +19,8 @@ _KEPT = ("__init__", "distributions", "precedence", "rivals")
 
 # Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
 # nobody reads it there. They are unchecked, so that a copy of the overlay, whose files have other times, compiles
-# nothing at its starts. At any moment each module is there in one form or another.
+# nothing at its starts, and have no columns for tracebacks, which take room. At any moment each module is there in one
+# form or another.
 _COMPILER = """
 import os, py_compile, shutil, sys, zipfile
 script, guard, rest, *kept = sys.argv[1:]
@@ -88,7 +89,7 @@ def _package_folder(name: str) -> Path:
 def _compile(python: Path, script: Path, guard: Path) -> None:
     """Compile for the overlay's Python, whether or not the user lets Python write bytecode."""
     paths = map(os.fspath, (script, guard, guard / devpy_pip_guard.REST))
-    command = [os.fspath(python), "-I", "-S", "-c", _COMPILER, *paths, *_KEPT]
+    command = [os.fspath(python), "-I", "-S", "-X", "no_debug_ranges", "-c", _COMPILER, *paths, *_KEPT]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, pass_fds=held())
     if done.returncode != 0:
         reason = f"{done.stdout}{done.stderr}".strip() or f"exit code {done.returncode}"

@@ -136,6 +136,7 @@ def test_only_where_the_base_is_not_active(
 ) -> None:
     leave(venv, "SET", "yes", "")
     monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setattr(devpy_pip_guard, "own_finders", ["from the first of two calls"])
     os.environ.update(callers)
     folder = f"{BASE}/lib/python3.11/site-packages"
     devpy_pip_guard.start(os.fsencode(folder), {folder})
