@@ -129,22 +129,23 @@ def _leave(programs: str) -> None:
 def _tell_of_copies(made: str) -> None:
     """Tell whose code will run if this overlay has been moved or copied, or this script is that of a copy of it."""
     programs = sys.argv[0].rpartition("/")[0]
-    if made != OVERLAY and not _is_same(made, OVERLAY):
+    if made != OVERLAY and not is_same_file(made, OVERLAY):
         _tell(f"{OVERLAY} was made as {made}", "it may import the code there: devpy update-editables")
     if programs.endswith("bin") and programs != f"{OVERLAY}/bin":
         import os
 
         copy = os.path.abspath(os.path.join(programs, os.pardir))
-        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not _is_same(copy, OVERLAY):
+        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not is_same_file(copy, OVERLAY):
             _tell(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
 
 
-def _is_same(one: str, other: str) -> bool:
+def is_same_file(one: str, other: str) -> bool:
+    """Tell whether two paths are of one file or folder, as the file system does, on which case may not matter."""
     import os
 
     try:
         return os.path.samefile(one, other)
-    except OSError:
+    except OSError:  # one of the two is not there
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from . import OVERLAY
+from . import OVERLAY, is_same_file
 from .config import Config, load
 from .errors import DevpyError
 from .files import read_bytes
@@ -23,7 +23,7 @@ def check_path(path: str) -> None:
     """
     real = os.path.realpath(path)
     config = _governing_config(real)
-    if not any(_is_same_folder(real, declared) for declared in config.editables):
+    if not any(is_same_file(real, declared) for declared in config.editables):
         relative = os.path.relpath(real, os.path.realpath(config.root))
         mend = f"add {_toml_string(relative)} to packages under [editables] there, then {_UPDATE}"
         raise DevpyError(f"{real} is not declared in {config.file}", mend)
@@ -74,14 +74,6 @@ def _governing_config(requested: str) -> Config:
 def pyvenv_cfg() -> str:
     """Return where the overlay's is, absolute, as seen from this package: `sys.prefix` can be changed."""
     return os.path.join(OVERLAY, "pyvenv.cfg")
-
-
-def _is_same_folder(path: str, declared: str) -> bool:
-    """Compare as the file system does, on which case may not matter."""
-    try:
-        return os.path.samefile(path, declared)
-    except OSError:  # one of the two is not there
-        return False
 
 
 def _without_credentials(url: str) -> str:

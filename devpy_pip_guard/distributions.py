@@ -12,6 +12,9 @@ _DIST_INFO = ".dist-info"
 _EGG_INFO = ".egg-info"
 _EGG_LINK = ".egg-link"
 _FILE_URL = "file://"
+PTH_IMPORTS = ("import ", "import\t")
+"""How the lines of a `.pth` file begin that `site` runs; the others are folders for `sys.path`."""
+
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
@@ -116,6 +119,15 @@ def declared_scripts(path: str) -> set[str]:
         elif group in _SCRIPT_GROUPS and "=" in line and not line.startswith(("#", ";")):
             names.add(line.partition("=")[0].strip())
     return names
+
+
+def pth_lines(site_packages: str, names: list[str]) -> list[str]:
+    """Return the lines of `.pth` files in a site-packages folder, as `site` takes them.
+
+    :param site_packages: absolute
+    """
+    lines = [line.rstrip() for name in names for line in read_lines(os.path.join(site_packages, name))]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def read_lines(path: str) -> list[str]:

@@ -12,8 +12,9 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import SITE_PACKAGES, distributions
+from . import SITE_PACKAGES, distributions, is_same_file
 from .precedence import find_in_overlay
+from .rivals import lies_in
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
 _BUILD_FILES = ("pyproject.toml", "setup.py")
@@ -26,9 +27,6 @@ _BESIDE_THE_PACKAGE = {
 
 _TESTS = {"conftest", "test", "tests"}
 """What projects distribute by mistake: not proved beside a package, since there each project has its own."""
-
-_IMPORTS = ("import ", "import\t")
-"""How the lines of a `.pth` file begin that `site` runs."""
 
 _DEEPEST = 3
 """How many parts the name of a package inside a namespace may have."""
@@ -82,7 +80,7 @@ def packages() -> list[Package]:
     paths = [editable.path for editable in editables]
     found = []
     for distribution in editables:
-        inner = [path for path in paths if path != distribution.path and _is_in(path, distribution.path)]
+        inner = [path for path in paths if path != distribution.path and lies_in(path, distribution.path)]
         search = _Search(distribution, inner)
         modules = search.modules()
         found.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
@@ -180,8 +178,8 @@ class _Search:
         """Return what the `import` lines of its `.pth` files name: the backend's own means, not the project's."""
         return {
             name
-            for line in _pth_lines(SITE_PACKAGES, self._distribution.files)
-            if line.startswith(_IMPORTS)
+            for line in _pth_lines(self._distribution.files)
+            if line.startswith(distributions.PTH_IMPORTS)
             for name in re.findall(r"\w+", line)
         }
 
@@ -251,13 +249,13 @@ class _Search:
     def _is_own(self, path: str, name: str) -> bool:
         """Tell whether a file or folder is this distribution's: by itself, or, as a symlink, by where it is found."""
         real, found_in = os.path.realpath(path), os.path.realpath(root(path, name))
-        if any(_is_in(real, folder) for folder in self._inner):
+        if any(lies_in(real, folder) for folder in self._inner):
             return False
         site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
-        if _is_in(real, site_packages) or _is_in(found_in, site_packages):
+        if lies_in(real, site_packages) or lies_in(found_in, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
         own = (self._distribution.path, *self._distribution.folders)
-        return any(_is_in(place, folder) for folder in own for place in (real, found_in))
+        return any(lies_in(place, folder) for folder in own for place in (real, found_in))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
@@ -265,7 +263,7 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
         project, name = distributions.project_folder(path), distributions.spelled_name(path)
         if project and name:
             files = [file for file in distributions.installed_files(path) if not _is_beside(file, path)]
-            folders = [line for line in _pth_lines(site_packages, files) if not line.startswith(_IMPORTS)]
+            folders = [line for line in _pth_lines(files) if not line.startswith(distributions.PTH_IMPORTS)]
             if path.endswith(".egg-link"):
                 folders = distributions.read_lines(path)[:1]
             infos = [os.path.join(folder, "top_level.txt") for folder in distributions.metadata_folders(path)]
@@ -280,13 +278,9 @@ def _is_beside(file: str, info: str) -> bool:
     return file.split("/")[0] in (os.path.basename(info), "..", "__pycache__")
 
 
-def _pth_lines(site_packages: str, files: list[str]) -> list[str]:
-    """Return the lines of the `.pth` files among those of a distribution, as `site` takes them."""
-    pth_files = [file for file in files if file.endswith(".pth") and "/" not in file]
-    lines = [
-        line.rstrip() for file in pth_files for line in distributions.read_lines(os.path.join(site_packages, file))
-    ]
-    return [line for line in lines if line and not line.startswith("#")]
+def _pth_lines(files: list[str]) -> list[str]:
+    """Return the lines of the `.pth` files among those of a distribution."""
+    return distributions.pth_lines(SITE_PACKAGES, [file for file in files if file.endswith(".pth") and "/" not in file])
 
 
 def _importable(folders: Iterable[str]) -> set[str]:
@@ -313,7 +307,7 @@ _SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
 
 def _is_project(folder: str, project: str) -> bool:
     """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
-    return _is_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
+    return lies_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
 
 
 def _is_package_folder(path: str) -> bool:
@@ -342,11 +336,6 @@ def _is_pythons(name: str) -> bool:
     library = os.path.dirname(os.__file__)
     spec = PathFinder.find_spec(name, [library, os.path.join(library, "lib-dynload")])
     return name in sys.builtin_module_names or (spec is not None and spec.loader is not None)
-
-
-def _is_in(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies in it; both are real paths."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _found(name: str, expected: str) -> str:
@@ -402,8 +391,5 @@ def _search(name: str) -> tuple[object, ModuleSpec | None]:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Tell whether two paths are of one file or folder, as the file system does, on which case may not matter."""
-    try:
-        return one == other or os.path.samefile(one, other)
-    except OSError:  # one of the two is not there
-        return False
+    """Tell whether two paths are of one file or folder, which need not be there."""
+    return one == other or is_same_file(one, other)

@@ -12,7 +12,7 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder, _NamespacePath  # type: ignore[attr-defined] # it is private
 
 from . import SITE_PACKAGES, is_namespace, own_finders, own_path
-from .distributions import read_lines
+from .distributions import PTH_IMPORTS, pth_lines
 from .rivals import Rivals
 
 TYPE_CHECKING = False
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 _PYTHONS_OWN = ("_frozen_importlib", "_frozen_importlib_external")
 _path_of_overlay: list[str] = []
-
-_NO_FOLDER = ("#", "import ", "import\t")
-"""How the lines of a `.pth` file begin that add nothing to `sys.path`."""
 
 _OPEN_TO_OTHERS = (b"extend_path", b"declare_namespace")
 """What the `__init__.py` of a package calls that shares its name with other distributions."""
@@ -230,9 +227,8 @@ def _overlay_path() -> list[str]:
 
 def _folders_of_pth_files() -> list[str]:
     """Return the folders in the order in which `site` adds them."""
-    files = [f"{SITE_PACKAGES}/{name}" for name in sorted(os.listdir(SITE_PACKAGES)) if name.endswith(".pth")]
-    lines = [line.rstrip() for file in files for line in read_lines(file)]
-    return [os.path.join(SITE_PACKAGES, line) for line in lines if line and not line.startswith(_NO_FOLDER)]
+    lines = pth_lines(SITE_PACKAGES, [name for name in sorted(os.listdir(SITE_PACKAGES)) if name.endswith(".pth")])
+    return [os.path.join(SITE_PACKAGES, line) for line in lines if not line.startswith(PTH_IMPORTS)]
 
 
 def _file(module: object) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import Iterator
 
-from .distributions import read_lines
-
 
 def roots(path: str) -> Iterator[str]:
     """Yield the roots of the worktrees that a file or folder lies in, the innermost first; real paths.
@@ -31,8 +29,8 @@ def repository(root: str) -> str:
     """
     git_dir = os.path.join(root, ".git")
     if os.path.isfile(git_dir):  # a linked worktree or a submodule
-        git_dir = os.path.join(root, _first_line(git_dir).partition("gitdir:")[2].strip())
-    return os.path.realpath(os.path.join(git_dir, _first_line(os.path.join(git_dir, "commondir")).strip()))
+        git_dir = os.path.join(root, _text(git_dir).partition("gitdir:")[2].strip())
+    return os.path.realpath(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
 
 
 def find_other(path: str, roots_of_ours: list[str]) -> tuple[str, str] | None:
@@ -49,5 +47,9 @@ def find_other(path: str, roots_of_ours: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _first_line(path: str) -> str:
-    return next(iter(read_lines(path)), "")
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError:
+        return ""

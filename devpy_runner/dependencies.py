@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from importlib.metadata import distributions
 
@@ -42,7 +41,7 @@ def install(venv: str, base: str, pip: Pip) -> None:
     if not wanted:
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="devpy-base-", encoding="utf-8") as constraints:
-        constraints.writelines(_pins(_base_site_packages(venv, base, site_packages), site_packages))
+        constraints.writelines(_pins(record.base_site_packages(site_packages, venv, base), site_packages))
         constraints.flush()
         pip.run(["install", "--constraint", constraints.name, *wanted], "installing dependencies")
 
@@ -71,7 +70,3 @@ def _named_distributions(site_packages: str) -> Iterator[tuple[str, Distribution
     for distribution in distributions(path=[site_packages]):
         if distribution.metadata["Name"]:
             yield normalized(distribution.metadata["Name"]), distribution
-
-
-def _base_site_packages(venv: str, base: str, site_packages: str) -> str:
-    return os.path.join(base, os.path.relpath(site_packages, venv))

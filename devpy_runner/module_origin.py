@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import probe
-from .checks.found import is_inside
 from .checks.interpreter import as_packages, source
 from .checks.verdicts import Skipped
 from .editables import installed
+from .worktree import is_inside
 
 if TYPE_CHECKING:
     from .checks import Setup

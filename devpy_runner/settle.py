@@ -14,7 +14,7 @@ from .editables import files_to_watch, installed
 from .messages import tell
 from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
 from .run_record import RunRecord, identity, state
-from .worktree import find_other_root, is_managed_elsewhere, is_same_repository
+from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _of_undeclared(config: Config) -> Iterator[str]:
 def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Name the declared packages whose code is that of another worktree of this repository."""
     for path in config.editables:
-        other = None if _is_inside(path, root) else find_other_root(path, root, environ)
+        other = None if is_inside(os.path.realpath(path), root) else find_other_root(path, root, environ)
         if other is not None and is_same_repository(root, other):
             mend = f"declare this worktree's own in {config.file}, or run devpy in {other}"
             yield f"{path} is the code of another worktree, {other}\n  {mend}"
@@ -131,15 +131,11 @@ def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str], folder
     """Name the entries of PYTHONPATH that put another worktree's code ahead of this one's."""
     for entry in filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)):
         path = os.path.realpath(os.path.join(folder, entry))
-        if not os.path.isdir(path) or any(_is_inside(path, own) for own in (root, *config.editables)):
+        if not os.path.isdir(path) or any(is_inside(os.path.realpath(path), own) for own in (root, *config.editables)):
             continue
         other = find_other_root(path, root, environ)
         if other is not None and is_managed_elsewhere(other, root):
             yield f"PYTHONPATH: {entry} puts the code of {other} first\n  unset PYTHONPATH"
-
-
-def _is_inside(path: str, folder: str) -> bool:
-    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(folder, ""))
 
 
 def _warn(text: str) -> None:

@@ -72,23 +72,14 @@ def is_managed_elsewhere(other: str, root: str) -> bool:
 
 def is_same_repository(root: str, other: str) -> bool:
     """Tell whether two worktree roots, absolute, are worktrees of one repository."""
-    return _common_dir(root) == _common_dir(other)
+    from devpy_pip_guard.worktrees import repository  # on the path of few commands
+
+    return repository(root) == repository(other)
 
 
-def _common_dir(root: str) -> str:
-    """Return the folder that the worktrees of a repository share, as `git rev-parse --git-common-dir` does."""
-    git_dir = os.path.join(root, ".git")
-    if os.path.isfile(git_dir):
-        git_dir = os.path.join(root, _text(git_dir).partition("gitdir:")[2].strip())
-    return os.path.realpath(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
-    except OSError:
-        return ""
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies in it; both are real paths."""
+    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _may_move_root(git_dir: str) -> bool:

@@ -107,7 +107,7 @@ def _replaced_scripts(venv: Path, base: Path) -> set[str]:
     if site_packages is None:
         return set()
     names = {name for name, _ in distributions.metadata(site_packages)}
-    of_base = os.path.join(base, os.path.relpath(site_packages, venv))
+    of_base = record.base_site_packages(site_packages, os.fspath(venv), os.fspath(base))
     replaced = [path for name, path in distributions.metadata(of_base) if name in names]
     return {script for path in replaced for script in distributions.console_scripts(path)}
 

@@ -129,6 +129,14 @@ def site_packages(venv: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def base_site_packages(site_packages: str, venv: str, base: str) -> str:
+    """Return the base's site-packages: conda lays out every environment as an overlay is laid out.
+
+    :param site_packages: the overlay's; all paths are absolute
+    """
+    return os.path.join(base, os.path.relpath(site_packages, venv))
+
+
 def site_stamp(venv: str) -> str:
     """Return a text that changes whenever something is installed into the overlay or removed from it."""
     folder = site_packages(venv)

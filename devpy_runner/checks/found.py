@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.lock import is_held
-from devpy_virtualenv_plugin.record import Record, site_packages
+from devpy_virtualenv_plugin.record import Record, base_site_packages, site_packages
 
 from .. import environment
 from ..condarc import read_settings
 from ..overlay import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
 from ..plugins import find_base
 from ..prefix import check_prefix
+from ..worktree import is_inside
 from . import interpreter, programs
 from .verdicts import Skipped
 
@@ -115,7 +116,7 @@ class Setup:
     @property
     def base_site_packages(self) -> str:
         """The site-packages that the overlay lets in from the base, absolute."""
-        return os.path.join(self.record.base, os.path.relpath(self.site_packages, self.config.venv))
+        return base_site_packages(self.site_packages, self.config.venv, self.record.base)
 
     def _usable(self) -> tuple[str, Record]:
         """Return where the overlay is, and its record, unless only a sync could make use of it."""
@@ -202,11 +203,6 @@ class Setup:
     @cached_property
     def _environment(self) -> environment.Environment:
         return _or_skip("the base cannot be activated", self.activate)
-
-
-def is_inside(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies in it; both are real paths."""
-    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _or_skip(reason: str, look_up: Callable[[], T]) -> T:

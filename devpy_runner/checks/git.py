@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..hookspecs import hookimpl
 from ..overlay import ABSENT, FOREIGN
-from .found import is_inside
+from ..worktree import is_inside
 from .verdicts import FAILED, OK, WARNING, Skipped, Verdict
 
 if TYPE_CHECKING:

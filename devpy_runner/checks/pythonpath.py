@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import probe
 from ..hookspecs import hookimpl
-from ..worktree import find_other_root, is_managed_elsewhere
-from .found import is_inside
+from ..worktree import find_other_root, is_inside, is_managed_elsewhere
 from .verdicts import FAILED, OK, WARNING, Verdict
 
 if TYPE_CHECKING:

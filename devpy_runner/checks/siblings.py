@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from .. import probe
 from ..editables import installed
 from ..hookspecs import hookimpl
+from ..worktree import is_inside
 from .base_editables import removal
-from .found import is_inside
 from .verdicts import FAILED, OK, WARNING, Verdict
 
 if TYPE_CHECKING:

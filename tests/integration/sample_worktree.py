@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -42,6 +43,12 @@ def make(path: Path, repository: MakeRepository, base: CondaEnvironment) -> Path
 def own_module(root: Path) -> str:
     """Return the file that the worktree's package is to be imported from."""
     return str(root / "self-built" / "src" / "sample_self_built" / "__init__.py")
+
+
+def state(devpy: Devpy, root: Path) -> tuple[str, str]:
+    """Return what `devpy info` says of the overlay: its state, and why."""
+    facts = json.loads(devpy("info", "--json", cwd=root).out)
+    return facts["overlay state"], "; ".join(facts["overlay reasons"])
 
 
 def builds(root: Path) -> int:

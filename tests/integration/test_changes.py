@@ -16,6 +16,7 @@ from .channel import Channel
 from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv, create
 from .projects import MakeRepository, copy_package
+from .sample_worktree import own_module, state
 
 Environ = dict[str, str]  # the variables of a process
 
@@ -61,16 +62,6 @@ def git(root: Path, *arguments: str) -> str:
 def commit(root: Path, message: str) -> None:
     git(root, "add", "--all")
     git(root, "commit", "--quiet", f"--message={message}")
-
-
-def state(devpy: Devpy, root: Path) -> tuple[str, str]:
-    """Return what `devpy info` says of the overlay: its state, and why."""
-    facts = json.loads(devpy("info", "--json", cwd=root).out)
-    return facts["overlay state"], "; ".join(facts["overlay reasons"])
-
-
-def own_module(root: Path) -> str:
-    return str(root / "self-built" / "src" / "sample_self_built" / "__init__.py")
 
 
 def assert_works(devpy: Devpy, root: Path) -> Result:

@@ -18,6 +18,7 @@ from .channel import Channel
 from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv, create
 from .projects import MakeRepository, copy_package
+from .sample_worktree import own_module, state
 
 Environ = dict[str, str]  # the variables of a process
 
@@ -63,16 +64,6 @@ def ready(root: Path, devpy: Devpy) -> Path:
     """A worktree with a current overlay."""
     assert devpy("update-editables", cwd=root).code == 0
     return root
-
-
-def state(devpy: Devpy, root: Path) -> tuple[str, str]:
-    """Return what `devpy info` says of the overlay: its state, and why."""
-    facts = json.loads(devpy("info", "--json", cwd=root).out)
-    return facts["overlay state"], "; ".join(facts["overlay reasons"])
-
-
-def own_module(root: Path) -> str:
-    return str(root / "self-built" / "src" / "sample_self_built" / "__init__.py")
 
 
 def assert_works(devpy: Devpy, root: Path) -> Result:
