@@ -76,6 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         tell(str(_of_system(error)))
     except KeyboardInterrupt:
         _die_of_interrupt()
+    except Exception:  # noqa: BLE001 - whatever it is, the user has to be told where to report it
+        from .bug_report import tell_of_bug
+
+        tell_of_bug()
     return 2
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import read_bytes
-from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin import __version__, activate_scripts, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages
 from devpy_virtualenv_plugin.record import Record
 
@@ -77,6 +77,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     """
     from devpy_virtualenv_plugin.lock import empty
 
+    from .creation import make, unforeseen
+
     version = ".".join((python_version(base.prefix) or "").split(".")[:2])
     crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
     crashed = crashed or not _has_pyvenv_cfg(config.venv)  # virtualenv reads it, too
@@ -85,7 +87,10 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
         empty(config.venv)
     elif overlay.state == INCOMPLETE:
         _remove_remains(config.venv)
-    _run_virtualenv(config, base, environ)
+    make(config, base.prefix, environ)
+    missing = missing_parts(config.venv)
+    if missing:
+        raise unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
 
 
 def remove(venv: str) -> None:
@@ -158,8 +163,14 @@ def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator
         yield f"its Python is no longer in {found.base}"
     elif found.base_stamp != record.base_stamp(found.base):
         yield f"{found.base} has changed"
-    if not all(os.path.isfile(path) for path in parts(config.venv)) or not _has_pyvenv_cfg(config.venv):
+    yield from _broken_files(config.venv)
+
+
+def _broken_files(venv: str) -> Iterator[str]:
+    if missing_parts(venv):
         yield "a part of it is missing"
+    for script in activate_scripts.not_extended(os.path.join(venv, "bin")):
+        yield f"{script} does not activate the base"
 
 
 def _has_pyvenv_cfg(venv: str) -> bool:
@@ -169,6 +180,15 @@ def _has_pyvenv_cfg(venv: str) -> bool:
     except (DevpyError, ValueError):
         return False
     return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
+
+
+def missing_parts(venv: str) -> list[str]:
+    """Return the files without which an overlay does not work and that are not there, or hold nothing of use.
+
+    :param venv: absolute
+    """
+    missing = [path for path in parts(venv) if not os.path.isfile(path)]
+    return missing if missing or _has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
 
 
 def parts(venv: str) -> list[str]:
@@ -218,17 +238,3 @@ def _remove_remains(venv: str) -> None:
             shutil.rmtree(entry.path)
         else:
             os.unlink(entry.path)
-
-
-def _run_virtualenv(config: Config, base: Base, environ: Mapping[str, str]) -> None:
-    from virtualenv import cli_run
-
-    options = ["--creator", "devpy", "--devpy-config", config.file, "--discovery", "builtin"]
-    python = os.path.join(base.prefix, "bin", "python")
-    # The overlay shall not depend on what the user has set for virtual environments of his own.
-    kept = {name: value for name, value in environ.items() if not name.startswith("VIRTUALENV_")}
-    kept["VIRTUALENV_CONFIG_FILE"] = os.devnull
-    try:
-        cli_run([*options, "--python", python, config.venv], setup_logging=False, env=kept)
-    except (RuntimeError, SystemExit) as error:
-        raise DevpyError(f"{config.venv}: virtualenv failed: {error}", f"try it by hand: {python} --version") from error

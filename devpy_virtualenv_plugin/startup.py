@@ -31,7 +31,7 @@ _KEPT = ("__init__", "distributions", "precedence", "rivals", "site_files")
 # Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
 # nobody reads it there. They are unchecked, so that a copy of the overlay, whose files have other times, compiles
 # nothing at its starts, and have no columns for tracebacks, which take room. At any moment each module is there in one
-# form or another.
+# form or another. The archive holds no times: the same sources make the same overlay.
 _COMPILER = """
 import os, py_compile, shutil, sys, zipfile
 script, guard, rest, *kept = sys.argv[1:]
@@ -44,7 +44,8 @@ names = {os.path.relpath(source + "c", guard) for source in sources}
 compressed = names.difference(name + ".pyc" for name in kept)
 with zipfile.ZipFile(rest + ".new", "w", zipfile.ZIP_DEFLATED) as archive:
     for name in sorted(compressed):
-        archive.write(os.path.join(guard, name), name)
+        with open(os.path.join(guard, name), "rb") as stream:
+            archive.writestr(zipfile.ZipInfo(name), stream.read(), zipfile.ZIP_DEFLATED)
 os.replace(rest + ".new", rest)
 for path in [*sources, *(os.path.join(guard, name) for name in compressed)]:
     os.unlink(path)

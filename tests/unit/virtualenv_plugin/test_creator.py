@@ -81,7 +81,7 @@ def test_overlay_is_complete_only_when_all_is_written(
     def watched(written: record.Record) -> None:
         states.append(written.complete)
         if written.complete:
-            for name in ("pyvenv.cfg", "bin/python", "bin/activate", "bin/pip"):
+            for name in ("pyvenv.cfg", "bin/python", "bin/pip", ".gitignore", "CACHEDIR.TAG"):
                 assert (venv / name).exists(), name
         write(written)
 
@@ -95,6 +95,62 @@ def test_overlay_is_complete_only_when_all_is_written(
         [venv / "bin" / "python", "-c", "import sys; print(sys.prefix)"], check=True, capture_output=True, text=True
     )
     assert prefix.stdout.strip() == str(venv)
+
+
+def test_pyvenv_cfg_is_the_same_whenever_it_is_filled_in(
+    tmp_path: Path, conda_prefix: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    options = ["--creator", "devpy", "--python", str(conda_prefix / "bin" / "python"), str(tmp_path / ".venv")]
+    creator = session_via_cli(options, setup_logging=False, env=environ).creator
+    for _ in range(2):
+        creator.set_pyenv_cfg()
+    assert not (tmp_path / ".venv").exists()
+    creator.create()
+    text = (tmp_path / ".venv" / "pyvenv.cfg").read_text(encoding="utf-8")
+    creator.set_pyenv_cfg()
+    creator.pyenv_cfg.write()
+    assert (tmp_path / ".venv" / "pyvenv.cfg").read_text(encoding="utf-8") == text
+    keys = dict(line.split(" = ") for line in text.splitlines())
+    assert keys["include-system-site-packages"] == "false"
+    assert keys["devpy-config"] == str(tmp_path / "devpy.toml")
+
+
+def test_whole_without_what_virtualenv_adds(tmp_path: Path, conda_prefix: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    venv = tmp_path / ".venv"
+    options = ["--creator", "devpy", "--python", str(conda_prefix / "bin" / "python"), str(venv)]
+    session_via_cli(options, setup_logging=False, env=environ).creator.create()
+    code = "import pip, sys; print(sys.prefix)"
+    done = subprocess.run([venv / "bin" / "python", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == str(venv)
+
+
+def test_clear_empties_an_overlay_and_nothing_of_somebody_else(
+    tmp_path: Path, conda_prefix: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    python = str(conda_prefix / "bin" / "python")
+    create(tmp_path / ".venv", environ, "--python", python)
+    (tmp_path / ".venv" / "left-over").touch()
+    create(tmp_path / ".venv", environ, "--python", python)
+    assert (tmp_path / ".venv" / "left-over").exists()
+    create(tmp_path / ".venv", environ, "--python", python, "--clear")
+    assert not (tmp_path / ".venv" / "left-over").exists()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    with pytest.raises(DevpyError, match="was not made by devpy"):
+        create(tmp_path / "precious", environ, "--python", python, "--clear")
+    assert (tmp_path / "precious" / "file").exists()
+
+
+def test_no_seed_is_installed_and_no_vcs_ignore_is_kept(
+    tmp_path: Path, conda_prefix: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    create(tmp_path / ".venv", environ, "--python", str(conda_prefix / "bin" / "python"), "--no-vcs-ignore")
+    assert not (tmp_path / ".venv" / ".gitignore").exists()
+    assert not list(tmp_path.glob(".venv/lib/python3*/site-packages/pip*"))
 
 
 @pytest.mark.parametrize("content", ["file", "venv"])
