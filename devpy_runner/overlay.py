@@ -9,7 +9,7 @@ from typing import NamedTuple
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import read_bytes
 from devpy_virtualenv_plugin import __version__, activate_scripts, record
-from devpy_virtualenv_plugin.layout import BRIDGE, IN_SITE_PACKAGES, LAUNCHER
+from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages
 from devpy_virtualenv_plugin.record import Record
 
 from . import editables
@@ -197,8 +197,7 @@ def parts(venv: str) -> list[str]:
     :param venv: absolute
     """
     site_packages = record.site_packages(venv) or os.path.join(venv, "lib")
-    own = [os.path.join(site_packages, name) for name in IN_SITE_PACKAGES]
-    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
+    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *in_site_packages(site_packages)]
 
 
 def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
@@ -231,7 +230,7 @@ def _remove_remains(venv: str) -> None:
 
     folder = record.site_packages(venv)
     for entry in os.scandir(folder) if folder else ():
-        is_put_aside = entry.name.startswith("~") and entry.name != BRIDGE
+        is_put_aside = entry.name.startswith("~") and entry.name not in (PTH_BRIDGE, START_BRIDGE)
         is_begun = entry.name.endswith(".dist-info") and not os.path.exists(os.path.join(entry.path, "RECORD"))
         if not (is_put_aside or is_begun):
             continue
