@@ -33,3 +33,12 @@ def in_site_packages(site_packages: str) -> list[str]:
     :param site_packages: absolute
     """
     return [os.path.join(site_packages, name) for name in (bridge(site_packages), *_IN_SITE_PACKAGES)]
+
+
+def site_packages(prefix: str, python: str) -> str:
+    """Return the site-packages of an overlay, there or not, or of a base: conda lays out both in the same way.
+
+    :param prefix: absolute
+    :param python: the folder of its Python in `lib`, such as `python3.11`
+    """
+    return os.path.join(prefix, "lib", python, "site-packages")
