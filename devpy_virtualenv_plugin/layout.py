@@ -12,6 +12,9 @@ PTH_BRIDGE, START_BRIDGE = "~devpy.pth", "~devpy.start"
 Never both: from Python 3.20 on, the line in the first gives a warning, whatever else there is.
 """
 
+ACTIVATE_SCRIPTS = ("activate", "activate.fish")
+"""Of the scripts in `bin` with which virtualenv activates an overlay, those that can activate the base as well."""
+
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")
 
