@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard.distributions import normalized
 from devpy_pip_guard.errors import DevpyError
 
-from ...overlay.editables import Editable, installed
+from ...overlay.editables import installed
 from ...plugin import OK, WARNING, Verdict, hookimpl
 from ...programs import run
 from ...worktree import find_root
+from ..mends import removal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,3 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
     if ran.code == 0:
         return f" (branch {ran.out.strip()} of {root})"
     return f" (no branch, of {root})" if ran.code == _DETACHED else f" (of {root})"
-
-
-def removal(editable: Editable, base: str) -> str:
-    """Return the command that takes an editable out of a base, given by its prefix."""
-    if not editable.name:
-        return f"conda develop --uninstall -p {shlex.quote(base)} {shlex.quote(editable.path)}"
-    return f"{shlex.quote(os.path.join(base, 'bin', 'python'))} -m pip uninstall {editable.name}"

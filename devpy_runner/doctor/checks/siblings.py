@@ -9,7 +9,7 @@ from ...overlay.editables import installed
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
 from ...worktree import is_inside
 from .. import probe
-from .base_editables import removal
+from ..mends import removal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
