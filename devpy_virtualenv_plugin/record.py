@@ -10,7 +10,7 @@ import os
 from typing import Any, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import is_dir, names_in, read_bytes, status
 
 FILE_NAME = "devpy.json"
 LOCK_NAME = ".devpy-lock"
@@ -123,9 +123,8 @@ def is_marked(venv: str) -> bool:
 def site_packages(venv: str) -> str | None:
     """Return the overlay's site-packages, or None if there is not exactly one."""
     lib = os.path.join(venv, "lib")
-    names = os.listdir(lib) if os.path.isdir(lib) else []
-    folders = [os.path.join(lib, name, "site-packages") for name in names if name.startswith("python3.")]
-    found = [folder for folder in folders if os.path.isdir(folder)]
+    folders = [os.path.join(lib, name, "site-packages") for name in names_in(lib) if name.startswith("python3.")]
+    found = [folder for folder in folders if is_dir(folder)]
     return found[0] if len(found) == 1 else None
 
 
@@ -155,10 +154,10 @@ def base_stamp(prefix: str) -> str:
 
 def _stamp(path: str) -> str:
     try:
-        status = os.stat(path)
+        found = status(path)
     except OSError:
         return "-"
-    return f"{status.st_ino}:{status.st_mtime_ns}"
+    return f"{found.st_ino}:{found.st_mtime_ns}"
 
 
 def _load(venv: str) -> Any:
