@@ -74,6 +74,10 @@ def main(argv: list[str] | None = None) -> int:
         _tell(_of_system(error))
     except KeyboardInterrupt:
         _die_of_interrupt()
+    except Exception:  # noqa: BLE001 - whatever it is, the user has to be told where to report it
+        from .bug_report import tell_of_bug
+
+        tell_of_bug()
     return 2
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from virtualenv.discovery.builtin import get_interpreter
 from virtualenv.discovery.discover import Discover
 
 from devpy_virtualenv_plugin.creator import add_config_option
@@ -26,7 +25,7 @@ class DevpyDiscovery(Discover):
     def __init__(self, options: VirtualEnvOptions) -> None:
         super().__init__(options)
         self.config_option: str | None = options.devpy_config
-        self.app_data = options.app_data
+        self.environ = os.environ if options.env is None else options.env
 
     @classmethod
     def add_parser_arguments(cls, parser: ArgumentParser) -> None:
@@ -39,14 +38,15 @@ class DevpyDiscovery(Discover):
         :raises DevpyError: if devpy.toml is missing or broken, or names no usable conda environment
         """
         # Imported here, so that nobody else who runs virtualenv pays for it.
+        from virtualenv.discovery.py_info import PythonInfo
+
         from devpy_pip_guard.config import FILE_NAME, load
 
         from .plugins import find_base
         from .prefix import check_prefix
         from .worktree import find_root
 
-        config = load(self.config_option or os.path.join(find_root(os.getcwd(), self._env), FILE_NAME))
-        base = find_base(config.base, self._env)
+        config = load(self.config_option or os.path.join(find_root(os.getcwd(), self.environ), FILE_NAME))
+        base = find_base(config.base, self.environ)
         check_prefix(base.prefix)
-        python = os.path.join(base.prefix, "bin", "python")
-        return get_interpreter(python, [], app_data=self.app_data, env=self._env)
+        return PythonInfo.from_exe(os.path.join(base.prefix, "bin", "python"))

@@ -7,7 +7,7 @@ import os
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
-from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.layout import site_packages
 
 from . import conda, condarc, environment, run_record, start_record
 from .editables import installed
@@ -39,11 +39,11 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         overlay = _usable_overlay(config, root, environ, conda.find_prefix(config.base, noted), sync=sync)
         if overlay.record is None:
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
-        base = overlay.record.base
+        base, python = overlay.record.base, overlay.record.python
         settings = condarc.read_settings(noted)
         has_current_start_record = start_record.refresh(config, base, noted)
         warnings = [
-            *_of_undeclared(config),
+            *_of_undeclared(config, python),
             *_of_other_worktrees(config, root, noted),
             *_of_pythonpath(config, root, noted, folder),
         ]
@@ -78,9 +78,8 @@ def _usable_overlay(
     return overlay
 
 
-def _of_undeclared(config: Config) -> Iterator[str]:
-    site_packages = record.site_packages(config.venv)
-    there = installed(site_packages) if site_packages else []
+def _of_undeclared(config: Config, python: str) -> Iterator[str]:
+    there = installed(site_packages(config.venv, python))
     for path in sorted({editable.path for editable in there}.difference(config.editables)):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
 

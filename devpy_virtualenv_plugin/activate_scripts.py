@@ -11,11 +11,17 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard.files import first_line, is_file
+
 from .record import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_NAMES = ("activate", "activate.fish")
+_MARK = "# Made by devpy."
+"""How a script begins that has devpy's parts."""
 
 _SITE_PACKAGES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _MODULE = os.path.join(_SITE_PACKAGES, "devpy_runner", "shell_activation.py")
@@ -26,7 +32,7 @@ _PROGRAM = "import sys; del sys.path[0]; from devpy_runner.shell_activation impo
 
 # `typeset` and the way to the script's own path are those of bash and zsh; other shells get virtualenv's part alone.
 _POSIX_TOP = """\
-# Made by devpy. In bash and zsh, this activates the conda environment too.
+{mark} In bash and zsh, this activates the conda environment too.
 _DEVPY_CODE=
 if [ -n "${{BASH_VERSION-}}${{ZSH_VERSION-}}" ]; then
     if [ -n "${{_OLD_VIRTUAL_PATH+x}}" ] && typeset -f deactivate >/dev/null; then
@@ -45,7 +51,7 @@ eval "$_DEVPY_CODE"
 unset _DEVPY_CODE
 """
 _FISH_TOP = """\
-# Made by devpy. This activates the conda environment too.
+{mark} This activates the conda environment too.
 if set -q _OLD_VIRTUAL_PATH; and functions -q deactivate
     deactivate
 end
@@ -68,17 +74,27 @@ def discard(folder: Path) -> None:
 
     :param folder: the overlay's `bin`, absolute
     """
-    for name in ("activate", "activate.fish"):
+    for name in _NAMES:
         (folder / name).unlink(missing_ok=True)
 
 
 def extend(folder: Path) -> None:
-    """Add devpy's parts to the scripts that virtualenv has just written; not all of them need be there.
+    """Add devpy's parts to the scripts that virtualenv has written; not all of them need be there.
 
     :param folder: the overlay's `bin`, absolute
     """
-    _extend(folder / "activate", _POSIX_TOP, _POSIX_END, shlex.quote)
-    _extend(folder / "activate.fish", _FISH_TOP, _FISH_END, quote_for_fish)
+    posix, fish = (folder / name for name in _NAMES)
+    _extend(posix, _POSIX_TOP, _POSIX_END, shlex.quote)
+    _extend(fish, _FISH_TOP, _FISH_END, quote_for_fish)
+
+
+def not_extended(folder: str) -> list[str]:
+    """Return the absolute paths of the scripts that activate the overlay alone: virtualenv has written them since.
+
+    :param folder: the overlay's `bin`, absolute
+    """
+    scripts = [os.path.join(folder, name) for name in _NAMES]
+    return [script for script in scripts if is_file(script) and not _is_extended(script)]
 
 
 def quote_for_fish(text: str) -> str:
@@ -87,11 +103,15 @@ def quote_for_fish(text: str) -> str:
     return f"'{escaped}'"
 
 
+def _is_extended(script: str) -> bool:
+    return first_line(script).startswith(_MARK.encode())
+
+
 def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> None:
-    if not script.exists():
+    if not script.exists() or _is_extended(os.fspath(script)):
         return
     warning = f"devpy: warning: the conda environment is not activated: no devpy for {sys.executable}, or it has failed"
     words = {"python": sys.executable, "module": _MODULE, "program": _PROGRAM, "warning": warning}
-    ours = top.format_map({name: quote(word) for name, word in words.items()})
+    ours = top.format_map({"mark": _MARK, **{name: quote(word) for name, word in words.items()}})
     virtualenvs = script.read_text(encoding="utf-8")
     replace_file(os.fspath(script), ours + virtualenvs + end)

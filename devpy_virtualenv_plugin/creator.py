@@ -5,15 +5,18 @@ Every run of virtualenv on a machine imports this module, so it needs nothing th
 
 from __future__ import annotations
 
+import atexit
 import os
+import re
+import sys
 from argparse import ArgumentError
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtualenv.create.creator import Creator, CreatorMeta
 from virtualenv.create.describe import Describe
-from virtualenv.create.pyenv_cfg import PyEnvCfg
 
 from devpy_pip_guard.errors import DevpyError
 
@@ -21,31 +24,47 @@ from . import OLDEST_PYTHON, __version__
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable
 
     from python_discovery import PythonInfo
     from virtualenv.app_data.base import AppData
     from virtualenv.config.cli.parser import VirtualEnvOptions
 
+    from .base_python import BasePython
+    from .record import Record
+
 CONFIG_OPTION = "--devpy-config"
+
+_CACHEDIR_TAG = """\
+Signature: 8a477f597d28d172789f06886806bc55
+# devpy makes this folder anew at any time: devpy update-editables
+# What the first line means: https://bford.info/cachedir/
+"""
 
 
 class DevpyCreator(Creator, Describe):
-    """Writes an overlay: a virtual environment that sees everything that its conda environment holds."""
+    """Writes an overlay: a virtual environment that sees everything that its conda environment holds.
+
+    Of virtualenv it uses what the plugin reference documents: the constructor, `create` and the class methods. When
+    virtualenv calls `set_pyenv_cfg`, and how often, is not documented, so this may happen at any time.
+    """
 
     def __init__(self, options: VirtualEnvOptions, interpreter: PythonInfo) -> None:
         Creator.__init__(self, options, interpreter)
         Describe.__init__(self, self.dest, interpreter)
         self.config_option: str | None = options.devpy_config
         self.base = Path(interpreter.system_prefix)
-        self.pyenv_cfg: _LastStep = _LastStep(self.pyenv_cfg.content, self.pyenv_cfg.path)
+        # virtualenv itself would delete the destination before `create` can tell whose it is.
+        self._empties, self.clear = self.clear, False
         self.venv_redirect = False  # devpy.toml says where the overlay is
         options.no_seed = True  # the base's pip serves the overlay
 
     @classmethod
     def can_create(cls, interpreter: PythonInfo) -> CreatorMeta | None:
-        """Accept any CPython on POSIX: only `create` can say why it refuses one that is not conda's."""
-        fits = interpreter.implementation == "CPython" and os.name == "posix"
+        """Accept any CPython and PyPy on POSIX: only `create` can say why it refuses one.
+
+        No other Python, though: where virtualenv has no creator of its own for it, this one would be the default.
+        """
+        fits = interpreter.implementation in ("CPython", "PyPy") and os.name == "posix"
         return CreatorMeta() if fits and interpreter.version_info[:2] >= OLDEST_PYTHON else None
 
     @classmethod
@@ -66,115 +85,132 @@ class DevpyCreator(Creator, Describe):
         """Return the name of the interpreter in `bin`."""
         return "python"
 
-    def run(self) -> None:
-        """Make the overlay, once it is certain that it can be made: with `--clear`, virtualenv begins by deleting.
+    def create(self) -> None:
+        """Make the overlay, once it is certain that it can be made; it is complete when this returns.
 
-        :raises DevpyError: if the interpreter is not conda's, the destination is not devpy's to write, or devpy.toml
-            is missing or broken
+        virtualenv adds its activation scripts afterwards, and nothing that it documents runs after that. So they are
+        extended when the process ends, or by whoever has called virtualenv before that, see `activate_scripts`.
+
+        :raises DevpyError: if the interpreter is not conda's or cannot carry an overlay, the destination is not
+            devpy's to write, or devpy.toml is missing or broken
         """
         # Imported here, so that nobody else who runs virtualenv pays for it.
-        from devpy_pip_guard.config import load
-
+        from . import activate_scripts, base_scripts, record, startup
+        from .base_python import refuse_unfit
         from .lock import empty, locked
 
         _refuse_other_than_conda(self.base)
+        refuse_unfit(self._python)
         _refuse_foreign(self.dest)
-        self.config_file = load(self.config_option or _nearest_config(self.dest)).file
+        pyvenv_cfg = _as_text(self._pyvenv_cfg)  # a devpy.toml that is broken ends it here, before anything is written
+        _warn_of_untested(self._python)
         with locked(os.fspath(self.dest)):
-            if self.clear:  # virtualenv itself would remove the lock, too, and the mark before the rest
+            if self._empties or not self._is_for_this_python():
                 empty(os.fspath(self.dest))
-                self.clear = False
-            super().run()
-
-    def create(self) -> None:
-        """Write the overlay, all but what virtualenv writes for every creator."""
-        from . import activate_scripts, base_scripts, startup
-
-        self._begin()
-        activate_scripts.discard(self.bin_dir)
-        self._write_pyenv_cfg()
-        self._link_interpreter()
-        self.purelib.mkdir(parents=True, exist_ok=True)
-        startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python >= (3, 11))
-        base_scripts.link(self.dest, self.base)
-        self.pyenv_cfg.last = self._finish
+            unfinished = self._unfinished_record()
+            record.write(unfinished)
+            activate_scripts.discard(self.bin_dir)
+            self._write_tags()
+            # Ahead of the interpreter, which without it would run as the base, and write to the base.
+            record.replace_file(os.fspath(self.dest / "pyvenv.cfg"), pyvenv_cfg)
+            self._link_interpreter()
+            self.purelib.mkdir(parents=True, exist_ok=True)
+            startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python.minor >= (3, 11))
+            base_scripts.link(self.dest, self.base, self._python.name)
+            stamp = record.site_stamp(os.fspath(self.purelib))
+            record.write(unfinished._replace(complete=True, built=True, site_stamp=stamp))
+        atexit.register(activate_scripts.extend, self.bin_dir)
 
     def set_pyenv_cfg(self) -> None:
-        """Fill pyvenv.cfg: virtualenv's keys, and devpy's."""
-        super().set_pyenv_cfg()
-        # An absent key would mean true; the bridge lets in the base but not the user's own site-packages.
-        self.pyenv_cfg["include-system-site-packages"] = "false"
-        self.pyenv_cfg["devpy"] = __version__
-        self.pyenv_cfg["devpy-config"] = self._record.config
-        self.pyenv_cfg["devpy-base"] = self._record.base
+        """Fill in what virtualenv writes to pyvenv.cfg when it has finished: what `create` has written there."""
+        for key, value in self._pyvenv_cfg.items():
+            self.pyenv_cfg[key] = value
 
-    @property
-    def _python(self) -> tuple[int, int]:
-        version = self.interpreter.version_info
-        return version.major, version.minor
+    @cached_property
+    def _pyvenv_cfg(self) -> dict[str, str]:
+        """The keys of pyvenv.cfg (PEP 405), and devpy's own."""
+        version = [str(part) for part in self.interpreter.version_info]
+        return {
+            "home": os.fspath(self.base / "bin"),
+            # An absent key would mean true; the bridge lets in the base but not the user's own site-packages.
+            "include-system-site-packages": "false",
+            "implementation": self.interpreter.implementation,
+            "version": ".".join(version[:3]),
+            "version_info": ".".join(version),
+            "devpy": __version__,
+            "devpy-config": self._config_file,
+            "devpy-base": os.fspath(self.base),
+        }
+
+    @cached_property
+    def _config_file(self) -> str:
+        """The devpy.toml or stack config that governs the overlay, absolute."""
+        from devpy_pip_guard.config import load
+
+        return load(self.config_option or _nearest_config(self.dest)).file
+
+    @cached_property
+    def _python(self) -> BasePython:
+        from .base_python import BasePython
+
+        version = ".".join(str(part) for part in self.interpreter.version_info[:3])
+        return BasePython(os.fspath(self.base), self.interpreter.implementation, version, self.purelib.parent.name)
 
     @property
     def _base_site_packages(self) -> Path:
         """The base's site-packages: conda lays out every environment as an overlay is laid out."""
         return self.base / self.purelib.relative_to(self.dest)
 
-    def _begin(self) -> None:
-        """Leave devpy's mark, and the record that something unfinished is here."""
+    def _is_for_this_python(self) -> bool:
+        """Tell whether what is in the overlay was installed for this Python; for another one, it is of no use."""
         from . import record
 
-        self.dest.mkdir(parents=True, exist_ok=True)
+        old = record.read(os.fspath(self.dest))
+        return old is not None and old.python == self._python.name
+
+    def _unfinished_record(self) -> Record:
+        """Return the record of an overlay that is being made; it is devpy's mark as well."""
+        from . import record
+
         venv = os.fspath(self.dest)
         old = record.read(venv)
         kept = old if old is not None and old.venv == venv else None
-        self._record = record.Record(
+        return record.Record(
             version=__version__,
             complete=False,
             built=False,
             venv=venv,
-            config=self.config_file,
+            config=self._config_file,
             base_name="",  # whether the name leads to this base, the plugin cannot tell
             base=os.fspath(self.base),
             base_stamp=record.base_stamp(os.fspath(self.base)),
+            python=self._python.name,
             editables=kept.editables if kept else {},
             has_deps=False,  # the base may have lost some
             site_stamp="",
         )
-        record.write(self._record)
 
-    def _finish(self) -> None:
-        """Add to what virtualenv has written for every creator, and record that the overlay is complete."""
-        from . import activate_scripts, record
-
-        activate_scripts.extend(self.bin_dir)
-        stamp = record.site_stamp(os.fspath(self.dest))
-        record.write(self._record._replace(complete=True, built=True, site_stamp=stamp))
-
-    def _write_pyenv_cfg(self) -> None:
-        """Write pyvenv.cfg ahead of the interpreter, which without it would run as the base, and write to the base."""
-        self.set_pyenv_cfg()
-        self.pyenv_cfg.write()
+    def _write_tags(self) -> None:
+        """Tell backup programs and git to pass over the overlay; not every virtualenv does so by itself."""
+        texts = {"CACHEDIR.TAG": _CACHEDIR_TAG}
+        if not self.no_vcs_ignore:
+            texts[".gitignore"] = "*\n"
+        for name, text in texts.items():
+            if not (self.dest / name).exists():
+                (self.dest / name).write_text(text, encoding="ascii")
 
     def _link_interpreter(self) -> None:
         """Link to the interpreter, whose own name holds its version: another minor version leaves the link dangling.
 
-        A copy would not do, since conda's interpreters find their shared library from where they lie.
+        A copy would not do, since conda's interpreters find their shared library from where they lie. Every name that
+        the base has for it leads to the overlay, those of a free-threaded (`python3.13t`) or debug build among them.
         """
-        versioned = "python{}.{}".format(*self._python)
         self.bin_dir.mkdir(exist_ok=True)
-        _symlink(self.base / "bin" / versioned, self.exe)
-        for name in ("python3", versioned):
+        _symlink(self.base / "bin" / self._python.name, self.exe)
+        versioned = re.compile(r"python{}\.{}[a-z]*".format(*self._python.minor))
+        names = {name for name in os.listdir(self.base / "bin") if versioned.fullmatch(name)}
+        for name in names | {"python3"}:
             _symlink(Path(self.exe.name), self.bin_dir / name)
-
-
-class _LastStep(PyEnvCfg):
-    """The pyvenv.cfg that virtualenv writes when all else is done, and the step to take after that."""
-
-    last: Callable[[], None] | None = None
-
-    def write(self) -> None:
-        super().write()
-        if self.last is not None:
-            self.last()
 
 
 def add_config_option(parser: ArgumentParser) -> None:
@@ -187,6 +223,10 @@ def add_config_option(parser: ArgumentParser) -> None:
             default=None,
             help="the devpy.toml or stack config that governs the overlay - by default the nearest devpy.toml",
         )
+
+
+def _as_text(pyvenv_cfg: dict[str, str]) -> str:
+    return "".join(f"{key} = {value}\n" for key, value in pyvenv_cfg.items())
 
 
 def _nearest_config(dest: Path) -> str:
@@ -202,6 +242,14 @@ def _refuse_other_than_conda(prefix: Path) -> None:
     if not (prefix / "conda-meta").is_dir():
         mend = "add --discovery devpy to take the one that devpy.toml names, or --python PREFIX/bin/python"
         raise DevpyError(f"{prefix} is not a conda environment", mend)
+
+
+def _warn_of_untested(python: BasePython) -> None:
+    from .base_python import UPGRADE, untested
+
+    problem = untested(python)
+    if problem and sys.stderr is not None:
+        print(f"devpy: warning: {problem}\n  {UPGRADE}", file=sys.stderr)
 
 
 def _refuse_foreign(dest: Path) -> None:

@@ -2,15 +2,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rattler.shell import ActivationVariables, PathModificationBehavior, Shell
-from rattler.shell import activate as rattler_activate
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.activation import CondaSettings, activate
@@ -303,32 +300,3 @@ def test_the_environment_that_is_left_may_be_gone(prefix: str) -> None:
     activation = activate(environ, prefix, SETTINGS)
     assert activation.deactivate_scripts == []
     assert activation.exports["PATH"] == f"{prefix}/bin:/bin"
-
-
-@pytest.mark.parametrize("active", [False, True])
-def test_agrees_with_rattler(root: str, prefix: str, active: bool) -> None:
-    """On what both give alike: PATH without condabin, variables that are text without a `$`, the order of scripts."""
-    declared = {"A": "s", "Q": "two words, é"}
-    write(prefix, "conda-meta/state", json.dumps({"env_vars": declared}))
-    write(prefix, "etc/conda/env_vars.d/p.json", '{"A": "p", "B": "p"}')
-    for name in ("b", "a", "c"):
-        write(prefix, f"etc/conda/activate.d/{name}.sh")
-    environ = {"PATH": "/opt/x:/usr/bin:/bin"}
-    old = None
-    if active:
-        old = Path(root, "envs/o")
-        environ = {"PATH": f"{old}/bin:/usr/bin:/bin", "CONDA_PREFIX": str(old), "CONDA_SHLVL": "1"}
-
-    variables = ActivationVariables(old, environ["PATH"].split(":"), PathModificationBehavior.Replace)
-    script = rattler_activate(Path(prefix), variables, Shell.bash).script
-    done = subprocess.run(
-        ["/bin/bash", "-c", f"{script}\nexec /usr/bin/env -0"], env=environ, capture_output=True, check=True
-    )
-    theirs = dict(entry.split("=", 1) for entry in done.stdout.decode().split("\0") if entry)
-
-    ours = activate(environ, prefix, SETTINGS)
-    alike = ["PATH", "CONDA_PREFIX", "A", "B", "Q"]
-    assert {name: {**ours.caller, **ours.exports}[name] for name in alike} == {name: theirs[name] for name in alike}
-    places = [script.index(path) for path in ours.activate_scripts]
-    assert len(places) == 3
-    assert places == sorted(places)

@@ -139,3 +139,22 @@ def test_a_removed_current_folder(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("devpy: the current folder no longer exists")
+
+
+def test_an_exception_that_nobody_foresaw_keeps_its_traceback_and_says_where_to_report_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of devpy's making")
+
+    monkeypatch.setattr(run, "run", fail)
+    assert main(["true"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("Traceback (most recent call last):\n")
+    *_, last, versions, where = captured.err.splitlines()
+    assert last == "ZeroDivisionError: of devpy's making"
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert versions.startswith(f"devpy: this is a bug in devpy {__version__} (Python {python}, virtualenv ")
+    assert ", pip " in versions
+    assert where.startswith("  please report it, with all of the above: https://")

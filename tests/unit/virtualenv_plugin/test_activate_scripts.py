@@ -11,7 +11,7 @@ from virtualenv import cli_run
 
 from devpy_runner import embedded_base
 from devpy_virtualenv_plugin import activate_scripts
-from devpy_virtualenv_plugin.activate_scripts import discard, extend
+from devpy_virtualenv_plugin.activate_scripts import discard, extend, not_extended
 
 SHELLS = {"bash": "activate", "zsh": "activate", "fish": "activate.fish"}
 VIRTUALENVS = {
@@ -108,6 +108,18 @@ def test_only_what_virtualenv_has_written_is_extended(scripts: Path) -> None:
     assert [entry.name for entry in scripts.iterdir()] == ["activate.csh"]
 
 
+@pytest.mark.usefixtures("python")
+def test_what_is_extended_is_told_and_not_extended_again(scripts: Path) -> None:
+    assert not_extended(str(scripts)) == [str(scripts / "activate"), str(scripts / "activate.fish")]
+    for _ in range(2):
+        extend(scripts)
+        assert not_extended(str(scripts)) == []
+    assert (scripts / "activate").read_text(encoding="utf-8").count("Made by devpy") == 1
+    (scripts / "activate").write_text(VIRTUALENVS["activate"], encoding="utf-8")
+    (scripts / "activate.fish").unlink()
+    assert not_extended(str(scripts)) == [str(scripts / "activate")]
+
+
 def test_overlay_made_twice(tmp_path: Path) -> None:
     embedded_base.make(str(tmp_path / "base"))
     (tmp_path / "devpy.toml").write_text('[python]\nbase_conda_env = "any"\n', encoding="utf-8")
@@ -116,6 +128,7 @@ def test_overlay_made_twice(tmp_path: Path) -> None:
     for activators in ("bash,fish", "fish"):
         arguments = [*options, "--activators", activators, str(tmp_path / ".venv")]
         cli_run(arguments, setup_logging=False, env={**environ, "PATH": ""})
+        extend(tmp_path / ".venv" / "bin")
     programs = tmp_path / ".venv" / "bin"
     assert (programs / "activate.fish").read_text(encoding="utf-8").count("Made by devpy") == 1
     assert not (programs / "activate").exists()

@@ -1,0 +1,43 @@
+"""What to say of an exception that nobody foresaw: it is a fault of devpy's, so its traceback stays."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import traceback
+from importlib import metadata
+
+from . import __version__
+from .messages import tell
+
+_DISTRIBUTION = "devpy-runner"
+
+
+def tell_of_bug() -> None:
+    """Print the traceback of the exception that is being handled, the versions that matter, and where to report it."""
+    if sys.stderr is None:
+        return
+    traceback.print_exc()
+    versions = ", ".join(f"{name} {installed_version(name)}" for name in ("virtualenv", "pip"))
+    tell(
+        f"this is a bug in devpy {__version__} (Python {platform.python_version()}, {versions})\n"
+        f"  please report it, with all of the above: {_where_to_report()}"
+    )
+
+
+def installed_version(name: str) -> str:
+    """Return the version of a distribution that devpy's own Python sees."""
+    try:
+        return str(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _where_to_report() -> str:
+    """Return the address that devpy's metadata gives."""
+    try:
+        addresses = metadata.metadata(_DISTRIBUTION).get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:  # run from its sources
+        addresses = []
+    named = dict(str(address).split(", ", 1) for address in addresses)
+    return named.get("Issues", "where you have devpy from")
