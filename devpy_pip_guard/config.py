@@ -12,7 +12,7 @@ import sys
 from typing import Any, NamedTuple
 
 from .errors import DevpyError
-from .files import read_bytes
+from .files import exists, expand_user, is_dir, is_file, read_bytes, real_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,16 +120,16 @@ def check_editables(config: Config) -> None:
     :raises DevpyError: for the first path that does not exist, or has neither pyproject.toml nor setup.py
     """
     for path in config.editables:
-        if not os.path.isdir(path):
+        if not is_dir(path):
             raise _wrong(config.file, "editables.packages", path, "is not a directory", "correct or remove the path")
-        if not any(os.path.isfile(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
+        if not any(is_file(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
             mend = "name the folder that holds one of them, or add a pyproject.toml"
             raise _wrong(config.file, "editables.packages", path, "has neither pyproject.toml nor setup.py", mend)
 
 
 def _read(path: str) -> Document:
     """Parse the file and refuse whatever has no meaning in any devpy.toml."""
-    if not os.path.exists(path):
+    if not exists(path):
         indented = "".join("\n    " + line for line in TEMPLATE.splitlines())
         raise DevpyError(f"missing {path}", f"create it, for example:{indented}")
     document = read_toml(path)
@@ -198,9 +198,9 @@ def _follow_extends(path: str, document: Document) -> str:
         raise DevpyError(f"{path}: {beside[0]}: has no place beside devpy.extends", mend)
     target = _resolve(path, extends)
     mend = f"name an existing stack config, relative to {os.path.dirname(path)}"
-    if os.path.isdir(target):
+    if is_dir(target):
         raise _wrong(path, "devpy.extends", extends, "is a directory", mend)
-    if not os.path.exists(target):
+    if not exists(target):
         raise _wrong(path, "devpy.extends", extends, "does not exist", mend)
     if os.path.samefile(target, path):
         raise _wrong(path, "devpy.extends", extends, "points to itself", mend)
@@ -239,14 +239,14 @@ def _base(path: str, document: Document) -> str:
 def _venv(path: str, document: Document) -> str:
     """Return where the overlay lies, which is strictly inside the folder of the file and outside any `.git`."""
     venv = _string(path, document, "python.venv", default=".venv")
-    root = os.path.realpath(os.path.dirname(path))
+    root = real_path(os.path.dirname(path))
     bad = next((character for character in os.path.join(root, venv) if _cannot_be_in_venv(character)), "")
     if bad:
         mend = "move the repository, or name another folder: a virtual environment's path cannot hold it"
         raise _wrong(path, "python.venv", venv, f"makes a path with {bad!r}", mend)
-    lexical = os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(venv)))
-    place = os.path.join(os.path.realpath(os.path.dirname(lexical)), os.path.basename(lexical))
-    for candidate in (place, os.path.realpath(place)):
+    lexical = os.path.normpath(os.path.join(os.path.dirname(path), expand_user(venv)))
+    place = os.path.join(real_path(os.path.dirname(lexical)), os.path.basename(lexical))
+    for candidate in (place, real_path(place)):
         inside = os.path.relpath(candidate, root)
         problem, mend = f"is not strictly inside {root}", f'name a folder inside {root}, such as ".venv"'
         if candidate != place:
@@ -272,7 +272,7 @@ def _packages(path: str, document: Document) -> dict[str, str]:
             raise _wrong(path, "editables.packages", item, "is not a string", 'write paths as strings: [".", "../lib"]')
         _refuse_empty(path, "editables.packages", item)
         folder = _resolve(path, item)
-        real = os.path.realpath(folder)
+        real = real_path(folder)
         if real in packages:
             raise _wrong(path, "editables.packages", item, f"is declared twice ({real})", "remove one of the two")
         packages[real] = folder
@@ -315,7 +315,7 @@ def _refuse_empty(path: str, key: str, value: str) -> None:
 
 def _resolve(path: str, value: str) -> str:
     """Make a path that the file at `path` names absolute; relative ones start from the file's folder."""
-    return os.path.abspath(os.path.join(os.path.dirname(path), os.path.expanduser(value)))
+    return os.path.abspath(os.path.join(os.path.dirname(path), expand_user(value)))
 
 
 def _wrong(path: str, key: str, value: object, problem: str, mend: str) -> DevpyError:

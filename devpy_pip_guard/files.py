@@ -1,13 +1,183 @@
-"""Reading small files that others have written, or that may not be files at all."""
+"""Looking at files and folders that others have written, or that may not be there, or not be files at all.
+
+Whoever draws an answer from the file system looks at it through here. Then an observer hears of every look, and can
+tell later on whether the answer would still be the same: it would, as long as all looks show what they have shown. So a
+look comes ahead of what is read, and of what is changed in between it shows the former state.
+"""
 
 from __future__ import annotations
 
 import os
+from stat import S_ISDIR, S_ISREG
 
 from .errors import DevpyError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Protocol
+
+    class Observer(Protocol):
+        """Who hears of the looks."""
+
+        def note(self, look: str, path: str, shown: str) -> None:
+            """Hear of the name of a look, of the path, and of what it has shown."""
+
+        def note_variable(self, name: str, value: str | None) -> None:
+            """Hear of the value that an environment variable has, None if it is not set."""
+
+
+ABSENT = "-"
+"""What `state` and `kind` show where there is nothing."""
+
+observers: list[Observer] = []
+
+_FILE = "file"
+_FOLDER = "folder"
 _MOST_BYTES = 1 << 20
 """What is longer was not meant for devpy, and might take minutes to parse."""
+
+
+def state(path: str) -> str:
+    """Return a text that is another one after any change to a file, or to the list of what is in a folder."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # the latter: no file has a name like that
+        return ABSENT
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def kind(path: str) -> str:
+    """Return a text that tells what is at a path: a file, a folder, something else, or nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return ABSENT
+    return _FILE if S_ISREG(mode) else _FOLDER if S_ISDIR(mode) else "other"
+
+
+def link(path: str) -> str:
+    """Return where a symlink leads, as it is written there; empty if there is none at the path."""
+    try:
+        return os.readlink(path)
+    except (OSError, ValueError):
+        return ""
+
+
+def permission(path: str) -> str:
+    """Return a text that tells what this user may do with a file or folder."""
+    return ("w" if os.access(path, os.W_OK) else "") + ("x" if os.access(path, os.X_OK) else "")
+
+
+LOOKS = (state, kind, link, permission)
+
+
+def _look(look: Callable[[str], str], path: str) -> str:
+    shown = look(path)
+    for observer in observers:
+        observer.note(look.__name__, path, shown)
+    return shown
+
+
+def exists(path: str) -> bool:
+    """Do what `os.path.exists` does."""
+    return _look(kind, path) != ABSENT
+
+
+def is_file(path: str) -> bool:
+    """Do what `os.path.isfile` does."""
+    return _look(kind, path) == _FILE
+
+
+def is_dir(path: str) -> bool:
+    """Do what `os.path.isdir` does."""
+    return _look(kind, path) == _FOLDER
+
+
+def link_target(path: str) -> str:
+    """Return where a symlink leads, as it is written there; empty if there is none at the path."""
+    return _look(link, path)
+
+
+def may_write(path: str) -> bool:
+    """Tell whether this user may write to a file or folder."""
+    return "w" in _look(permission, path)
+
+
+def may_execute(path: str) -> bool:
+    """Tell whether this user may start a program."""
+    return "x" in _look(permission, path)
+
+
+def real_path(path: str) -> str:
+    """Do what `os.path.realpath` does.
+
+    :param path: absolute
+    """
+    if observers:
+        _look_for_links(path, set())
+    return os.path.realpath(path)
+
+
+def _look_for_links(path: str, seen: set[str]) -> None:
+    """Look at each part of a path, and of where it leads, that is a symlink or may become one."""
+    parent = os.path.dirname(path)
+    if parent == path or path in seen:
+        return
+    seen.add(path)
+    _look_for_links(parent, seen)
+    target = _look(link, path)
+    if target:
+        _look_for_links(os.path.join(parent, target), seen)
+
+
+def expand_user(path: str) -> str:
+    """Do what `os.path.expanduser` does."""
+    if path.startswith("~"):
+        for observer in observers:
+            observer.note_variable("HOME", os.environ.get("HOME"))
+    return os.path.expanduser(path)
+
+
+def note_read(path: str) -> None:
+    """Let the observers know that a file is about to be read, or a folder to be listed, by other means than these."""
+    _look(state, path)
+
+
+def status(path: str) -> os.stat_result:
+    """Do what `os.stat` does.
+
+    :raises OSError: as `os.stat` does
+    """
+    note_read(path)
+    return os.stat(path)
+
+
+def names_in(folder: str) -> list[str]:
+    """Return what is in a folder, which is nothing if it cannot be read."""
+    note_read(folder)
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def scan(folder: str) -> list[os.DirEntry[str]]:
+    """Return what is in a folder.
+
+    :raises OSError: as `os.scandir` does
+    """
+    note_read(folder)
+    return list(os.scandir(folder))
+
+
+def first_line(path: str) -> bytes:
+    """Return the first line of a file, as far as it matters for `#!`; empty if the file cannot be read."""
+    note_read(path)
+    try:
+        with open(path, "rb") as stream:
+            return stream.readline(4096)
+    except OSError:
+        return b""
 
 
 def read_bytes(path: str) -> bytes:
@@ -16,6 +186,7 @@ def read_bytes(path: str) -> bytes:
     :param path: absolute
     :raises DevpyError: if it is not a regular file, cannot be read, or is longer than a megabyte
     """
+    note_read(path)
     if not os.path.isfile(path) and os.path.exists(path):  # reading a FIFO would wait for ever
         raise DevpyError(f"{path}: not a regular file", "put a file in its place, or move it away")
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Iterator
 
+from .files import is_file, note_read, real_path
+
 
 def roots(path: str) -> Iterator[str]:
     """Yield the roots of the worktrees that a file or folder lies in, the innermost first; real paths.
@@ -28,9 +30,9 @@ def repository(root: str) -> str:
     :param root: of one of them, absolute
     """
     git_dir = os.path.join(root, ".git")
-    if os.path.isfile(git_dir):  # a linked worktree or a submodule
+    if is_file(git_dir):  # a linked worktree or a submodule
         git_dir = os.path.join(root, _text(git_dir).partition("gitdir:")[2].strip())
-    return os.path.realpath(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
+    return real_path(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
 
 
 def find_other(path: str, roots_of_ours: list[str]) -> tuple[str, str] | None:
@@ -48,6 +50,7 @@ def find_other(path: str, roots_of_ours: list[str]) -> tuple[str, str] | None:
 
 
 def _text(path: str) -> str:
+    note_read(path)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read()

@@ -7,8 +7,6 @@ import sys
 
 from devpy_pip_guard.errors import DevpyError, printable
 
-from .messages import tell
-
 COMMANDS = ("info", "update-editables", "clean", "doctor", "demo")
 
 HELP = """\
@@ -68,12 +66,12 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.flush()
         return code
     except DevpyError as error:
-        tell(str(error))
+        _tell(error)
     except BrokenPipeError:
         _forget_output()
     except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
         _forget_output()
-        tell(str(_of_system(error)))
+        _tell(_of_system(error))
     except KeyboardInterrupt:
         _die_of_interrupt()
     except Exception:  # noqa: BLE001 - whatever it is, the user has to be told where to report it
@@ -81,6 +79,12 @@ def main(argv: list[str] | None = None) -> int:
 
         tell_of_bug()
     return 2
+
+
+def _tell(error: DevpyError) -> None:
+    from .messages import tell  # which a command that runs does not need
+
+    tell(str(error))
 
 
 def _of_system(error: OSError) -> DevpyError:

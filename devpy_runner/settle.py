@@ -6,17 +6,17 @@ import os
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin import record
+from devpy_pip_guard.files import is_dir, real_path
 from devpy_virtualenv_plugin.layout import site_packages
 
 from .activate import environment
-from .base import condarc, lookup
-from .base.installations import find_install
+from .base import condarc
 from .messages import tell
-from .overlay.editables import files_to_watch, installed
-from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
+from .overlay.editables import installed
+from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
 from .records import run_record, start_record
-from .records.run_record import RunRecord, identity, state
+from .records.observations import observed
+from .records.run_record import RunRecord
 from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
@@ -35,27 +35,47 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     :param sync: whether to bring the overlay up to date if it is not
     :raises DevpyError: if there is no valid devpy.toml or no usable overlay
     """
-    config = load_repository(os.path.join(root, FILE_NAME))
-    overlay = _usable_overlay(config, root, environ, sync=sync)
-    if overlay.record is None:
-        raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
-    base, python = overlay.record.base, overlay.record.python
-    found = _found(config, root, base, python, environ)
-    start_record.refresh(config, found.base, found.settings, environ)
-    warnings = [
-        *_of_undeclared(config, python),
-        *_of_other_worktrees(config, root, environ),
-        *_of_pythonpath(config, root, environ, folder),
-    ]
+    with observed(environ) as observations:
+        noted = observations.environ
+        config = load_repository(os.path.join(root, FILE_NAME))
+        overlay = _usable_overlay(config, root, environ, _where_name_leads(config, noted), sync=sync)
+        if overlay.record is None:
+            raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
+        base, python = overlay.record.base, overlay.record.python
+        settings = condarc.read_settings(noted)
+        has_current_start_record = start_record.refresh(config, base, noted)
+        warnings = [
+            *_of_undeclared(config, python),
+            *_of_other_worktrees(config, root, noted),
+            *_of_pythonpath(config, root, noted, folder),
+        ]
     for warning in warnings:
         _warn(warning)
-    if overlay.state == CURRENT and not warnings and _is_traceable(found, environ):
+    variables = environment.variables(config, root, base)
+    found = RunRecord(root, config.file, config.venv, base, variables, settings, observations.evidence())
+    if overlay.state == CURRENT and has_current_start_record and not warnings:
         run_record.write(found, environ)  # else the next run comes here again
     return found
 
 
-def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sync: bool) -> Overlay:
-    overlay = examine(config, _where_name_leads(config, environ))
+def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix of the base that devpy.toml names; None if there is none now."""
+    from .plugin.manager import find_base
+
+    try:
+        return find_base(config.base, environ).prefix
+    except DevpyError:
+        return None
+
+
+def _usable_overlay(
+    config: Config, root: str, environ: Mapping[str, str], prefix: str | None, *, sync: bool
+) -> Overlay:
+    """Return the overlay, brought up to date if that is allowed.
+
+    :param prefix: that of the base, None to trust the one found when the overlay was made
+    """
+    overlay = examine(config, prefix)
     if overlay.state == CURRENT:
         return overlay
     if sync:
@@ -70,51 +90,6 @@ def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sy
     return overlay
 
 
-def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
-    """Return the prefix that conda would take now; None if it would find none, which is for a plugin to decide."""
-    try:
-        return lookup.find_base(config.base, environ).prefix
-    except DevpyError:
-        return None
-
-
-def _found(config: Config, root: str, base: str, python: str, environ: Mapping[str, str]) -> RunRecord:
-    """Return the answers together with the state of everything they were drawn from."""
-    settings = condarc.read_settings(environ)
-    named = [] if "/" in config.base else [os.path.join(folder, config.base) for folder in settings.envs_dirs]
-    # Of a package that is declared by its real path, the build files tell whether it is the same folder.
-    through_symlinks = [path for path, real in zip(config.declared, config.editables) if path != real]
-    return RunRecord(
-        root=root,
-        config=config.file,
-        venv=config.venv,
-        base=base,
-        variables=environment.variables(config, root, base),
-        settings=settings,
-        callers={name: environ.get(name) for name in ("PYTHONPATH", *condarc.VARIABLES)},
-        unchanged={path: state(path) for path in _files(config, base, python, environ)},
-        same={path: identity(path) for path in (config.venv, *through_symlinks, *named)},
-    )
-
-
-def _files(config: Config, base: str, python: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the files that the answers were drawn from, those of `overlay.examine` among them, there or not."""
-    yield from (config.entry, config.file)
-    yield from (os.path.join(config.venv, name) for name in (record.FILE_NAME, os.path.join("bin", "python")))
-    yield from parts(config.venv, python)
-    folder = site_packages(config.venv, python)
-    yield from (folder, *(os.path.join(folder, name) for name in record.PATH_FILES))
-    yield from (os.path.join(base, "conda-meta", "history"), os.path.join(base, "bin"))
-    yield from (file for path in config.editables for file in files_to_watch(path))
-    yield from start_record.sources(base)
-    yield from condarc.sources(environ)
-
-
-def _is_traceable(found: RunRecord, environ: Mapping[str, str]) -> bool:
-    """Tell whether the answers come from nowhere else: a configured root prefix may hold any variable's value."""
-    return found.settings.root_prefix == find_install(environ)
-
-
 def _of_undeclared(config: Config, python: str) -> Iterator[str]:
     there = installed(site_packages(config.venv, python))
     for path in sorted({editable.path for editable in there}.difference(config.editables)):
@@ -124,7 +99,7 @@ def _of_undeclared(config: Config, python: str) -> Iterator[str]:
 def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Name the declared packages whose code is that of another worktree of this repository."""
     for path in config.editables:
-        other = None if is_inside(os.path.realpath(path), root) else find_other_root(path, root, environ)
+        other = None if is_inside(real_path(path), root) else find_other_root(path, root, environ)
         if other is not None and is_same_repository(root, other):
             mend = f"declare this worktree's own in {config.file}, or run devpy in {other}"
             yield f"{path} is the code of another worktree, {other}\n  {mend}"
@@ -133,8 +108,8 @@ def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -
 def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str], folder: str) -> Iterator[str]:
     """Name the entries of PYTHONPATH that put another worktree's code ahead of this one's."""
     for entry in filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)):
-        path = os.path.realpath(os.path.join(folder, entry))
-        if not os.path.isdir(path) or any(is_inside(os.path.realpath(path), own) for own in (root, *config.editables)):
+        path = real_path(os.path.join(folder, entry))
+        if not is_dir(path) or any(is_inside(path, own) for own in (root, *config.editables)):
             continue
         other = find_other_root(path, root, environ)
         if other is not None and is_managed_elsewhere(other, root):

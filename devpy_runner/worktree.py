@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import exists, is_file, note_read, real_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
     """
     if any(name in environ for name in _REDIRECTIONS):
         return _ask_git(folder)
-    candidate = os.path.realpath(folder)
+    candidate = real_path(folder)
     while True:
         dot_git = os.path.join(candidate, ".git")
-        if os.path.isfile(dot_git):  # a linked worktree or a submodule
+        if is_file(dot_git):  # a linked worktree or a submodule
             return candidate
-        if os.path.isfile(os.path.join(dot_git, "HEAD")):
+        if is_file(os.path.join(dot_git, "HEAD")):
             return _ask_git(folder) if _may_move_root(dot_git) else candidate
         if os.path.basename(candidate) == ".git":  # git does not count its own folder as part of the worktree
             return _ask_git(folder)
@@ -67,7 +68,7 @@ def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str |
 
 def is_managed_elsewhere(other: str, root: str) -> bool:
     """Tell whether the code in another worktree, given by its root, has no place in this one."""
-    return is_same_repository(root, other) or os.path.exists(os.path.join(other, "devpy.toml"))
+    return is_same_repository(root, other) or exists(os.path.join(other, "devpy.toml"))
 
 
 def is_same_repository(root: str, other: str) -> bool:
@@ -84,8 +85,10 @@ def is_inside(path: str, folder: str) -> bool:
 
 def _may_move_root(git_dir: str) -> bool:
     """Tell whether the repository's configuration may set core.worktree or core.bare, or include a file that does."""
+    config = os.path.join(git_dir, "config")
+    note_read(config)
     try:
-        with open(os.path.join(git_dir, "config"), "rb") as stream:
+        with open(config, "rb") as stream:
             text = stream.read().lower()
     except OSError:
         return True

@@ -10,7 +10,7 @@ import os
 from typing import Any, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import read_bytes, status
 
 FILE_NAME = "devpy.json"
 LOCK_NAME = ".devpy-lock"
@@ -142,10 +142,10 @@ def base_stamp(prefix: str) -> str:
 
 def _stamp(path: str) -> str:
     try:
-        status = os.stat(path)
+        found = status(path)
     except OSError:
         return "-"
-    return f"{status.st_ino}:{status.st_mtime_ns}"
+    return f"{found.st_ino}:{found.st_mtime_ns}"
 
 
 def _load(venv: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import exists, first_line, is_dir, is_file, read_bytes, real_path, scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _about_conda(root_prefix: str | None) -> dict[str, str]:
     if root_prefix is None:
         return {}
     conda = os.path.join(root_prefix, "bin", "conda")
-    if not os.path.exists(conda):  # micromamba's root prefix
+    if not exists(conda):  # micromamba's root prefix
         return {}
     return {
         "CONDA_EXE": conda,
@@ -210,11 +211,7 @@ def _about_conda(root_prefix: str | None) -> dict[str, str]:
 
 def _interpreter(conda: str) -> str:
     """Return the absolute path of the python that the conda script's first line names."""
-    try:
-        with open(conda, "rb") as stream:
-            words = stream.readline(4096).split()
-    except OSError:
-        words = []
+    words = first_line(conda).split()
     named = os.fsdecode(words[0][2:]) if len(words) == 1 and words[0].startswith(b"#!/") else ""
     if os.path.basename(named).startswith("python"):
         return named
@@ -233,9 +230,9 @@ def _is_script(entry: os.DirEntry[str]) -> bool:
     """
     if entry.is_file(follow_symlinks=False):  # as most are, and known without asking for each
         return True
-    if os.path.isdir(entry.path):
+    if is_dir(entry.path):
         return False
-    if os.path.exists(entry.path) and not os.path.isfile(entry.path) and os.path.realpath(entry.path) != os.devnull:
+    if exists(entry.path) and not is_file(entry.path) and real_path(entry.path) != os.devnull:
         raise DevpyError(f"{entry.path}: not a regular file", "remove it")
     return True
 
@@ -254,7 +251,7 @@ def _config_variables(prefix: str) -> dict[str, str]:
 def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
     path = os.path.join(prefix, "etc", "conda", folder)
     try:
-        return list(os.scandir(path))
+        return scan(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -263,11 +260,9 @@ def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
 
 def _json_object(path: str) -> dict[str, Any]:
     """Return what a file holds, which is nothing if there is no such file."""
-    if not os.path.exists(path):
+    if not exists(path):
         return {}
     import json
-
-    from devpy_pip_guard.files import read_bytes
 
     mend = "correct the file, or move it away"
     content = read_bytes(path)

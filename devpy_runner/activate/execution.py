@@ -10,8 +10,6 @@ import sys
 
 from devpy_pip_guard.errors import DevpyError
 
-from ..messages import tell
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -217,5 +215,7 @@ def _replace_process(program: str, arguments: list[str], environ: dict[str, str]
 
 
 def _failed(status: int, problem: str) -> SystemExit:
+    from ..messages import tell  # which a command that runs does not need
+
     tell(problem)
     return SystemExit(status)

@@ -11,6 +11,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard.files import first_line, is_file
 from devpy_virtualenv_plugin.layout import ACTIVATE_SCRIPTS
 from devpy_virtualenv_plugin.record import replace_file
 
@@ -82,7 +83,7 @@ def not_extended(folder: str) -> list[str]:
     :param folder: the overlay's `bin`, absolute
     """
     scripts = [os.path.join(folder, name) for name in ACTIVATE_SCRIPTS]
-    return [script for script in scripts if os.path.isfile(script) and not _is_extended(script)]
+    return [script for script in scripts if is_file(script) and not _is_extended(script)]
 
 
 def quote_for_fish(text: str) -> str:
@@ -92,8 +93,7 @@ def quote_for_fish(text: str) -> str:
 
 
 def _is_extended(script: str) -> bool:
-    with open(script, "rb") as stream:
-        return stream.readline(len(_MARK) + 1).startswith(_MARK.encode())
+    return first_line(script).startswith(_MARK.encode())
 
 
 def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> None:

@@ -9,12 +9,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import is_dir, is_file, may_write, names_in, read_bytes
 
 from ..activate.activation import CondaSettings
-from .installations import VARIABLES as VARIABLES_OF_INSTALL
 from .installations import expand_user, find_install
-from .installations import sources as sources_of_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,16 +37,6 @@ _FALSE = ("false", "off", "n", "no", "non", "none", "")
 _NULL = ("", "~", "null", "Null", "NULL")
 
 _LIST_MEND = "write one path a line: `- /path`"
-
-
-VARIABLES = (
-    *VARIABLES_OF_INSTALL,
-    "CONDA_ROOT",
-    "CONDARC",
-    "XDG_CONFIG_HOME",
-    *sorted("CONDA_" + key.upper() for key in _KEYS),
-)
-"""The variables that `read_settings` looks at."""
 
 
 class _Item(NamedTuple):
@@ -90,21 +78,12 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
     )
 
 
-def sources(environ: Mapping[str, str]) -> list[str]:
-    """Return the files and folders that `read_settings` looks at, whether or not they are there; absolute.
-
-    :param environ: the caller's environment variables
-    """
-    places = _condarc_places(environ, find_install(environ))
-    return _unique([*sources_of_install(environ), *places, *(path for place in places for path in _files_at(place))])
-
-
 def _default_envs_dirs(root_prefix: str | None, environ: Mapping[str, str]) -> list[str]:
     own = _expand("~/.conda/envs", environ)
     if root_prefix is None:
         return [own]
     shared = os.path.join(root_prefix, "envs")
-    root_is_writable = os.access(os.path.join(root_prefix, "conda-meta", "history"), os.W_OK)
+    root_is_writable = may_write(os.path.join(root_prefix, "conda-meta", "history"))
     return [shared, own] if root_is_writable else [own, shared]
 
 
@@ -135,15 +114,12 @@ def _places_in(folders: Iterable[str | None]) -> list[str]:
 
 def _files_at(place: str) -> list[str]:
     """Return the condarc at a place, or the YAML files of a folder, sorted by name."""
-    if os.path.isfile(place):
+    if is_file(place):
         return [place] if os.path.basename(place) in (".condarc", "condarc") or _is_yaml(place) else []
-    if not os.path.isdir(place):
+    if not is_dir(place):
         return []
-    try:
-        names = sorted(os.listdir(place))
-    except OSError:  # conda passes over it, too
-        return []
-    return [path for path in (os.path.join(place, name) for name in names) if _is_yaml(path) and os.path.isfile(path)]
+    paths = [os.path.join(place, name) for name in sorted(names_in(place))]  # conda passes over an unreadable one, too
+    return [path for path in paths if _is_yaml(path) and is_file(path)]
 
 
 def _is_yaml(path: str) -> bool:

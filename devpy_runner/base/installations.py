@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard.files import first_line, is_dir, is_file, link_target, may_execute
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,10 +28,6 @@ _USUAL_ROOTS = (
 )
 
 
-VARIABLES = ("CONDA_EXE", "_CONDA_ROOT", "PATH", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX", "HOME")
-"""The variables that `find_install` looks at."""
-
-
 def find_install(environ: Mapping[str, str]) -> str | None:
     """Return the prefix that conda is installed in, the `sys.prefix` that conda would have, or None; absolute.
 
@@ -38,28 +36,15 @@ def find_install(environ: Mapping[str, str]) -> str | None:
     return next((os.path.abspath(prefix) for prefix in _installs(environ)), None)
 
 
-def sources(environ: Mapping[str, str]) -> list[str]:
-    """Return the files and folders that `find_install` may look at, whether or not they are there.
-
-    :param environ: the caller's environment variables
-    """
-    programs = [os.path.join(folder, "conda") for folder in environ.get("PATH", "").split(os.pathsep)]
-    active = environ.get("CONDA_PREFIX", "")
-    around = [os.path.join(prefix, "bin", "conda") for prefix in (active, os.path.dirname(os.path.dirname(active)))]
-    roots = [environ.get("_CONDA_ROOT", ""), environ.get("MAMBA_ROOT_PREFIX", "")]
-    usual = [os.path.join(expand_user(root, environ), name) for root in _USUAL_ROOTS for name in _MARKS_OF_ROOT]
-    return [path for path in (environ.get("CONDA_EXE", ""), *programs, *around, *roots, *usual) if os.path.isabs(path)]
-
-
 def _installs(environ: Mapping[str, str]) -> Iterator[str]:
     conda = environ.get("CONDA_EXE", "")
-    if os.path.isfile(conda):
+    if is_file(conda):
         yield _prefix_of_conda(conda)
-    if os.path.isdir(environ.get("_CONDA_ROOT", "")):
+    if is_dir(environ.get("_CONDA_ROOT", "")):
         yield environ["_CONDA_ROOT"]
     yield from _installs_on_path(environ)
-    yield from _installs_around_active(environ)
-    if os.path.isdir(environ.get("MAMBA_ROOT_PREFIX", "")):
+    yield from installs_around(environ.get("CONDA_PREFIX", ""))
+    if is_dir(environ.get("MAMBA_ROOT_PREFIX", "")):
         yield environ["MAMBA_ROOT_PREFIX"]
     for root in _USUAL_ROOTS:
         prefix = expand_user(root, environ)
@@ -70,39 +55,38 @@ def _installs(environ: Mapping[str, str]) -> Iterator[str]:
 def _installs_on_path(environ: Mapping[str, str]) -> Iterator[str]:
     for folder in environ.get("PATH", "").split(os.pathsep):
         conda = os.path.join(folder, "conda")
-        if os.path.isabs(conda) and os.path.isfile(conda) and os.access(conda, os.X_OK):
+        if os.path.isabs(conda) and is_file(conda) and may_execute(conda):
             prefix = _prefix_of_conda(conda)
             if _looks_like_root(prefix):  # a version manager's shim does not lie in one
                 yield prefix
 
 
-def _installs_around_active(environ: Mapping[str, str]) -> Iterator[str]:
-    active = environ.get("CONDA_PREFIX", "")
-    envs = os.path.dirname(active)
-    candidates = [active, os.path.dirname(envs)] if os.path.basename(envs) == "envs" else [active]
-    for prefix in candidates:
-        if os.path.isabs(prefix) and os.path.isfile(os.path.join(prefix, "bin", "conda")):
-            yield prefix
+def installs_around(prefix: str) -> Iterator[str]:
+    """Yield the prefixes of the conda install that an environment belongs to, told by where it lies: one at most.
+
+    :param prefix: that of the environment; none belongs to one that is not absolute
+    """
+    envs = os.path.dirname(prefix)
+    candidates = [prefix, os.path.dirname(envs)] if os.path.basename(envs) == "envs" else [prefix]
+    for candidate in candidates:
+        if os.path.isabs(candidate) and is_file(os.path.join(candidate, "bin", "conda")):
+            yield candidate
 
 
 def _looks_like_root(prefix: str) -> bool:
     """Tell whether a folder could be a root prefix; micromamba's may hold nothing but environments."""
-    return any(os.path.isdir(os.path.join(prefix, name)) for name in _MARKS_OF_ROOT)
+    return any(is_dir(os.path.join(prefix, name)) for name in _MARKS_OF_ROOT)
 
 
 def _prefix_of_conda(conda: str) -> str:
     """Return the prefix of the Python in the first line of a `conda` script, else of the script's own place."""
-    try:
-        with open(conda, "rb") as stream:
-            words = os.fsdecode(stream.readline(4096)).split()
-    except OSError:
-        words = []
+    words = os.fsdecode(first_line(conda)).split()
     if words and words[0].startswith("#!"):
         python = words[0][2:]
-        if os.path.basename(python).startswith("python") and os.path.isfile(python):
+        if os.path.basename(python).startswith("python") and is_file(python):
             return os.path.dirname(os.path.dirname(python))
-    while os.path.islink(conda):  # only the script itself: conda keeps the links in a prefix's path
-        conda = os.path.join(os.path.dirname(conda), os.readlink(conda))
+    while target := link_target(conda):  # only the script itself: conda keeps the links in a prefix's path
+        conda = os.path.join(os.path.dirname(conda), target)
     return os.path.dirname(os.path.dirname(os.path.abspath(conda)))
 
 

@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import is_dir, names_in, read_bytes
 
 from .condarc import read_settings
-from .prefix import is_environment, names_in
+from .prefix import is_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,18 +35,26 @@ def find_base(name: str, environ: Mapping[str, str]) -> Base:
     :param environ: the caller's environment variables
     :raises DevpyError: if no environment has that name, or conda's configuration is broken
     """
+    prefix = find_prefix(name, environ)
+    if prefix is not None:
+        return Base(name, prefix)
+    if name in _ROOT_NAMES:
+        raise DevpyError(f"conda environment {name}: no conda install found", _no_install_mend())
+    raise _not_found(name, read_settings(environ), environ)
+
+
+def find_prefix(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix that `find_base` finds, or None.
+
+    :raises DevpyError: if conda's configuration is broken
+    """
     if "/" in name:
-        return Base(name, name)
+        return name
     settings = read_settings(environ)
     if name in _ROOT_NAMES:
-        if settings.root_prefix is None:
-            raise DevpyError(f"conda environment {name}: no conda install found", _no_install_mend())
-        return Base(name, settings.root_prefix)
-    for folder in settings.envs_dirs:
-        prefix = os.path.join(folder, name)
-        if os.path.isdir(prefix):
-            return Base(name, os.path.abspath(prefix))
-    raise _not_found(name, settings, environ)
+        return settings.root_prefix
+    prefixes = (os.path.abspath(os.path.join(folder, name)) for folder in settings.envs_dirs)
+    return next(filter(is_dir, prefixes), None)
 
 
 def known_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

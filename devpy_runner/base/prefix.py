@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import is_dir, is_file, names_in, real_path
 
 
 def check_prefix(prefix: str) -> None:
@@ -14,11 +15,11 @@ def check_prefix(prefix: str) -> None:
     :raises DevpyError: if it is no directory, no environment (no `conda-meta/history`) or has no `bin/python`
     """
     see_names = "correct base_conda_env; `conda env list` shows the environments"
-    if not os.path.isdir(prefix):
+    if not is_dir(prefix):
         raise DevpyError(f"{prefix}: no such directory", see_names)
     if not is_environment(prefix):
         raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
-    if not os.path.isfile(os.path.join(prefix, "bin", "python")):
+    if not is_file(os.path.join(prefix, "bin", "python")):
         import shlex
 
         install = f"conda install -p {shlex.quote(prefix)} python"
@@ -35,7 +36,7 @@ def python_version(prefix: str) -> str | None:
         version, _, build = version_build.partition("-")
         if package == "python" and version[:1].isdigit() and build.endswith(".json"):
             return version
-    target = os.path.basename(os.path.realpath(os.path.join(prefix, "bin", "python")))
+    target = os.path.basename(real_path(os.path.join(prefix, "bin", "python")))
     version = target[len("python") :].rstrip("dt") if target.startswith("python") else ""  # without its ABI flags
     major, _, minor = version.partition(".")
     return version if major.isdigit() and minor.isdigit() else None
@@ -43,12 +44,4 @@ def python_version(prefix: str) -> str | None:
 
 def is_environment(prefix: str) -> bool:
     """Tell whether a prefix, an absolute path, is that of a conda environment."""
-    return os.path.isfile(os.path.join(prefix, "conda-meta", "history"))
-
-
-def names_in(folder: str) -> list[str]:
-    """Return what is in a folder, which is nothing if it cannot be read."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+    return is_file(os.path.join(prefix, "conda-meta", "history"))

@@ -98,7 +98,7 @@ def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
     """Return the state of the record for Python without devpy, and its age in seconds, None if there is none."""
     state, age = (start_record.NONE, None)
     if overlay.record is not None:
-        state, age = start_record.examine(config, overlay.record.base)
+        state, age = start_record.examine(config, overlay.record.base, os.environ)
     return {"state": state, "seconds": age}
 
 

@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from devpy_pip_guard import distributions
+from devpy_pip_guard.files import is_file, note_read, status
 from devpy_virtualenv_plugin.record import BuildFile, replace_file
 
 TYPE_CHECKING = False
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
 _CONDA_PTH = "conda.pth"
 _STARTS_EDITABLES = "editables"
-_COMPILERS_BUILD_FILES = ("CMakeLists.txt", "meson.build", "Cargo.toml")
-BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", *_COMPILERS_BUILD_FILES)
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "CMakeLists.txt", "meson.build", "Cargo.toml")
 """What decides how a package is built, in its folder."""
 
 
@@ -38,6 +38,7 @@ def installed(site_packages: str) -> list[Editable]:
 
     :param site_packages: absolute
     """
+    note_read(site_packages)  # which tells of changes in the metadata, too: whoever installs replaces it
     finders = (_from_metadata, _from_conda_pth)
     return [editable for find in finders for editable in find(site_packages)]
 
@@ -73,12 +74,6 @@ def missing_at_start(site_packages: str) -> list[str]:
     return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
 
 
-def files_to_watch(path: str) -> list[str]:
-    """Return the paths of a package's build files, also of those that it may get: none for another build system."""
-    files = [os.path.join(path, name) for name in BUILD_FILES]
-    return [file for file in files if not file.endswith(_COMPILERS_BUILD_FILES) or os.path.exists(file)]
-
-
 def build_files(path: str) -> dict[str, BuildFile]:
     """Return the files of a package that decide how it is built, as they are now, by their names."""
     import hashlib
@@ -89,9 +84,9 @@ def build_files(path: str) -> dict[str, BuildFile]:
         if not os.path.isfile(file):  # reading a FIFO would wait for ever
             continue
         with open(file, "rb") as stream:
-            status = os.fstat(stream.fileno())
+            read = os.fstat(stream.fileno())
             digest = hashlib.sha256(stream.read()).hexdigest()
-        files[name] = BuildFile(status.st_mtime_ns, status.st_size, digest)
+        files[name] = BuildFile(read.st_mtime_ns, read.st_size, digest)
     return files
 
 
@@ -103,14 +98,14 @@ def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
     for name in BUILD_FILES:
         file = os.path.join(path, name)
         known = before.get(name)
-        if not os.path.isfile(file):
+        if not is_file(file):
             if known is not None:
                 return True
             continue
-        status = os.stat(file)
-        if known is None or known.size != status.st_size:
+        now = status(file)
+        if known is None or known.size != now.st_size:
             return True
-        if known.mtime_ns != status.st_mtime_ns and build_files(path).get(name, known)[2] != known.sha256:
+        if known.mtime_ns != now.st_mtime_ns and build_files(path).get(name, known)[2] != known.sha256:
             return True
     return False
 
@@ -125,7 +120,9 @@ def _from_metadata(site_packages: str) -> Iterator[Editable]:
 
 
 def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
-    for line in distributions.read_lines(os.path.join(site_packages, _CONDA_PTH)):
+    file = os.path.join(site_packages, _CONDA_PTH)
+    note_read(file)
+    for line in distributions.read_lines(file):
         if os.path.isabs(line):
             yield Editable("", os.path.realpath(line), is_pure=True)
 

@@ -7,7 +7,7 @@ from errno import EEXIST, ENOTEMPTY
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages, site_packages
 from devpy_virtualenv_plugin.record import Record
@@ -51,12 +51,11 @@ def examine(config: Config, base: str | None = None) -> Overlay:
     :param base: the prefix that the config's name leads to now; None to trust the one found when the overlay was made
     """
     venv = config.venv
-    if record.is_vacant(venv):
-        return Overlay(ABSENT, [], True, None)
     if not record.is_marked(venv):
-        if record.is_vacant(venv):  # it has been removed meanwhile, the mark last of all
+        if record.is_vacant(venv):
             return Overlay(ABSENT, [], True, None)
-        return Overlay(FOREIGN, [], False, None)
+        if not record.is_marked(venv):  # nor has it been made meanwhile
+            return Overlay(FOREIGN, [], False, None)
     found = record.read(venv)
     if found is None or not found.complete:
         return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, found)
@@ -155,7 +154,7 @@ def _worktree_around(venv: str, root: str) -> str | None:
 
 
 def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
-    if found.venv != os.path.realpath(config.venv):
+    if found.venv != real_path(config.venv):
         yield f"moved or copied from {found.venv}"
     if found.version != __version__:
         yield f"made by devpy {found.version}, this is {__version__}"
@@ -163,7 +162,7 @@ def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator
         yield f"made for {found.config}"
     if base not in (None, found.base):
         yield f"made for the conda environment {found.base}"
-    elif not os.path.exists(os.path.join(config.venv, "bin", "python")):
+    elif not exists(os.path.join(config.venv, "bin", "python")):
         yield f"its Python is no longer in {found.base}"
     elif found.base_stamp != record.base_stamp(found.base):
         yield f"{found.base} has changed"
@@ -192,7 +191,7 @@ def missing_parts(venv: str, python: str) -> list[str]:
     :param venv: absolute
     :param python: as its record has it
     """
-    missing = [path for path in parts(venv, python) if not os.path.isfile(path)]
+    missing = [path for path in parts(venv, python) if not is_file(path)]
     return missing if missing or _has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
 
 

@@ -91,7 +91,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
         own = environment.variables(config, root, base.prefix)
         settings = read_settings(environ)
         env = environment.of(config.venv, base.prefix, settings, own, root, callers)
-        start_record.refresh(config, base.prefix, settings, environ)
+        start_record.refresh(config, base.prefix, environ)
         pip = Pip(env, base.prefix, progress, wanted.verbose)
         try:
             return _update_packages(config, pip, wanted)
@@ -101,7 +101,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
             # What an interrupted pip has left behind can be in the way of the next one.
             empty(config.venv)
             build(config, base, overlay, environ)
-            start_record.refresh(config, base.prefix, settings, environ)
+            start_record.refresh(config, base.prefix, environ)
             return _update_packages(config, pip, wanted)
 
 

@@ -1,8 +1,12 @@
 """What devpy remembers of its last run in a worktree, so that the next one need not work it out again.
 
 Running a command asks for much that hardly ever changes: what devpy.toml says, whether the overlay is current, how
-conda is configured. The record holds the answers, and the state of every file and variable they were drawn from. It
-holds as long as all of these are as they were; otherwise, or without a record, the answers are worked out anew.
+conda is configured. The record holds the answers, and every look at a file or variable that they were drawn from, as
+`observations` has noted it. It holds as long as all looks show the same; otherwise, or without a record, the answers
+are worked out anew.
+
+A worktree has several records, for callers whose variables differ: a shell with an active environment, another one,
+an IDE. A file of its own names the variables that have ever mattered, and their values tell which record is a caller's.
 
 It is on the path of every command, so it reads a format that needs no parser and imports nothing but os.
 """
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard import read_fields
+from devpy_pip_guard import files, read_fields
 from devpy_virtualenv_plugin import __version__
 
 from ..activate.activation import CondaSettings
@@ -21,10 +25,37 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _FILE_NAME = "run-record-"
+_VARIABLES = f"{_FILE_NAME}variables"
+_MOST_RECORDS = 16
+_PRIME = 10**18 + 9
 _SEPARATOR = "\0"
-_ABSENT = "-"
-_YOUNG_SECONDS = 2.0
-"""A file that changed this recently may change again without its time telling."""
+_SEPARATOR_IN_GAP = "//"
+
+
+class Evidence:
+    """What answers were drawn from.
+
+    :param variables: the values that the caller's variables had, those that matter; None for one that was not set
+    :param looks: by the name of each of `files.LOOKS`, what it has shown of which paths
+    :param gaps: for each folder in which something is missing, what `format_gap` gave
+    """
+
+    __slots__ = ("gaps", "looks", "variables")
+
+    def __init__(
+        self, variables: dict[str, str | None], looks: dict[str, dict[str, str]], gaps: dict[str, str]
+    ) -> None:
+        self.variables = variables
+        self.looks = looks
+        self.gaps = gaps
+
+    def holds(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether everything is as it was."""
+        return (
+            all(environ.get(name) == value for name, value in self.variables.items())
+            and all(look(path) == text for look in files.LOOKS for path, text in self.looks[look.__name__].items())
+            and all(_is_gap(folder, text) for folder, text in self.gaps.items())
+        )
 
 
 class RunRecord:
@@ -36,12 +67,10 @@ class RunRecord:
     :param base: the prefix of the conda environment, absolute
     :param variables: what is set after activation
     :param settings: conda's
-    :param callers: the values that the caller's variables had, those that matter; None for one that was not set
-    :param unchanged: for each file or folder that must not have been changed, what `state` gave
-    :param same: for each file or folder that must be the same one, changed or not, what `identity` gave
+    :param evidence: what all of that was drawn from; None if it cannot be told
     """
 
-    __slots__ = ("base", "callers", "config", "root", "same", "settings", "unchanged", "variables", "venv")
+    __slots__ = ("base", "config", "evidence", "root", "settings", "variables", "venv")
 
     def __init__(
         self,
@@ -51,9 +80,7 @@ class RunRecord:
         base: str,
         variables: dict[str, str],
         settings: CondaSettings,
-        callers: dict[str, str | None],
-        unchanged: dict[str, str],
-        same: dict[str, str],
+        evidence: Evidence | None,
     ) -> None:
         self.root = root
         self.config = config
@@ -61,66 +88,60 @@ class RunRecord:
         self.base = base
         self.variables = variables
         self.settings = settings
-        self.callers = callers
-        self.unchanged = unchanged
-        self.same = same
+        self.evidence = evidence
 
     def holds(self, environ: Mapping[str, str]) -> bool:
         """Tell whether everything that the answers were drawn from is as it was."""
-        return (
-            all(environ.get(name) == value for name, value in self.callers.items())
-            and all(state(path) == was for path, was in self.unchanged.items())
-            and all(identity(path) == was for path, was in self.same.items())
-        )
+        return self.evidence is not None and self.evidence.holds(environ)
 
 
-def state(path: str) -> str:
-    """Return a text that is another one after any change to a file, or to the list of what is in a folder."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return _ABSENT
-    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+def format_gap(state: str, names: list[str]) -> str:
+    """Return what `Evidence.gaps` says of a folder.
+
+    :param state: its state before the look at what is missing in it; empty if that tells nothing
+    :param names: of what is missing in it
+    """
+    return _SEPARATOR_IN_GAP.join([state, *names])
 
 
-def identity(path: str) -> str:
-    """Return a text that tells which file or folder is at a path."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return _ABSENT
-    return f"{status.st_dev} {status.st_ino}"
+def _is_gap(folder: str, text: str) -> bool:
+    state, *names = text.split(_SEPARATOR_IN_GAP)
+    return files.state(folder) == state or not any(os.path.lexists(f"{folder}/{name}") for name in names)
 
 
 def read(root: str, environ: Mapping[str, str]) -> RunRecord | None:
-    """Return the record of the worktree at `root`, or None if there is none that this devpy can read.
+    """Return the caller's record of the worktree at `root`, or None if there is none that this devpy can read.
 
     :param root: the worktree root, absolute
-    :param environ: the caller's environment variables, which say where the record is
+    :param environ: the caller's environment variables, which also say where the records are
     """
     try:
-        found = _parse(read_fields(_path(root, environ)))
+        folder = _folder(root, environ)
+        found = _parse(read_fields(_path(folder, _known_variables(folder), environ)))
     except (OSError, ValueError, IndexError):
         return None
     return found if found is not None and found.root == root else None
 
 
 def write(record: RunRecord, environ: Mapping[str, str]) -> None:
-    """Keep a record, unless one of its files has changed a moment ago or there is no place to keep it.
+    """Keep a record, unless something has changed since it was drawn up or there is no place to keep it.
 
-    :param environ: the caller's environment variables, which say where the record goes
+    :param environ: the caller's environment variables, which also say where the record goes
     """
-    from time import time
-
     from devpy_virtualenv_plugin.record import replace_file
 
-    latest = max((_changed_ns(path) for path in record.unchanged), default=0)
-    if latest > (time() - _YOUNG_SECONDS) * 1e9:
+    if record.evidence is None or not record.holds(environ):
         return
+    suffix = str(os.getpid())
     try:
-        path = _path(record.root, environ)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        replace_file(path, _format(record), suffix=str(os.getpid()))
+        folder = _folder(record.root, environ)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        known = _known_variables(folder)
+        variables = sorted({*known, *record.evidence.variables})
+        if variables != known:  # which makes most callers' records others than before: they are drawn up anew
+            replace_file(f"{folder}/{_VARIABLES}", _SEPARATOR.join([__version__, *variables, "end"]), suffix)
+        replace_file(_path(folder, variables, environ), _format(record, record.evidence), suffix)
+        _remove_oldest(folder)
     except (OSError, ValueError):
         return  # a read-only home: the next run works it all out again
 
@@ -132,7 +153,7 @@ def forget(root: str, environ: Mapping[str, str]) -> None:
     :param environ: the caller's environment variables, which say where the records are
     """
     try:
-        folder = os.path.dirname(_path(root, environ))
+        folder = _folder(root, environ)
         for entry in list(os.scandir(folder)):
             if entry.name.startswith(_FILE_NAME) and not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
@@ -143,8 +164,8 @@ def forget(root: str, environ: Mapping[str, str]) -> None:
         return  # none there, a read-only home, or a folder with the records of a worktree inside this one
 
 
-def _path(root: str, environ: Mapping[str, str]) -> str:
-    """Return where the record of a worktree is: in the user's cache, since devpy.toml may put the overlay anywhere.
+def _folder(root: str, environ: Mapping[str, str]) -> str:
+    """Return where a worktree's records are: in the user's cache, since devpy.toml may put the overlay anywhere.
 
     :raises ValueError: if the variables name no absolute place
     """
@@ -152,27 +173,44 @@ def _path(root: str, environ: Mapping[str, str]) -> str:
     cache = environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     if not os.path.isabs(cache):
         raise ValueError(cache)
-    # Callers with other environments, such as a shell with an active one and an IDE, take turns without a loss.
-    slot = sum(os.fsencode(environ.get("PATH", "") + environ.get("CONDA_PREFIX", ""))) % 16
-    return os.path.join(cache, "devpy", "runs", root.lstrip("/"), f"{_FILE_NAME}{slot}")
+    return os.path.join(cache, "devpy", "runs", root.lstrip("/"))
 
 
-def _changed_ns(path: str) -> int:
+def _path(folder: str, variables: list[str], environ: Mapping[str, str]) -> str:
+    """Return where the record of a caller is.
+
+    :param variables: the names of those whose values tell the callers apart
+    """
+    values = _SEPARATOR.join([f"{name}={environ[name]}" for name in variables if name in environ])
+    # A number for the text, as any hash is: Python's own is another one in each process, and hashlib takes long.
+    return f"{folder}/{_FILE_NAME}{int.from_bytes(os.fsencode(values), 'big') % _PRIME}"
+
+
+def _known_variables(folder: str) -> list[str]:
+    """Return the names of the variables that tell callers apart, as far as records that are there have shown."""
     try:
-        return os.stat(path).st_ctime_ns
-    except OSError:
-        return 0
+        version, *names, end = read_fields(f"{folder}/{_VARIABLES}")
+    except (OSError, ValueError):
+        return []
+    return names if (version, end) == (__version__, "end") else []
 
 
-def _format(record: RunRecord) -> str:
+def _remove_oldest(folder: str) -> None:
+    """Keep as many records as callers may take turns without a loss, those that were written last."""
+    records = [entry for entry in os.scandir(folder) if entry.name.startswith(_FILE_NAME) and entry.name != _VARIABLES]
+    for entry in sorted(records, key=lambda entry: entry.stat().st_mtime_ns)[:-_MOST_RECORDS]:
+        os.unlink(entry.path)
+
+
+def _format(record: RunRecord, evidence: Evidence) -> str:
     settings = record.settings
     fields = [__version__, record.root, record.config, record.venv, record.base, settings.root_prefix or ""]
     fields += [settings.env_prompt, str(settings.auto_stack)]
     fields += [str(int(settings.changeps1)), str(int(settings.envvars_force_uppercase))]
-    set_callers = {name: value for name, value in record.callers.items() if value is not None}
-    fields += _section(set_callers)
-    fields += _section({name: "" for name, value in record.callers.items() if value is None})
-    for section in (record.variables, record.unchanged, record.same):
+    are_set = {name: value for name, value in evidence.variables.items() if value is not None}
+    are_unset = {name: "" for name, value in evidence.variables.items() if value is None}
+    looks = (evidence.looks[look.__name__] for look in files.LOOKS)
+    for section in (record.variables, are_set, are_unset, evidence.gaps, *looks):
         fields += _section(section)
     return _SEPARATOR.join([*fields, "end"])
 
@@ -192,12 +230,13 @@ def _parse(fields: list[str]) -> RunRecord | None:
     settings = CondaSettings(root_prefix or None, [], changeps1 == "1", env_prompt, int(auto_stack), uppercase == "1")
     sections = []
     start = 10
-    for _ in range(5):
+    for _ in range(4 + len(files.LOOKS)):
         end = start + 1 + 2 * int(fields[start])
         sections.append(dict(zip(fields[start + 1 : end : 2], fields[start + 2 : end : 2])))
         start = end
     if start != len(fields) - 1:
         return None
-    set_callers, unset_callers, variables, unchanged, same = sections
-    callers = {**set_callers, **dict.fromkeys(unset_callers)}
-    return RunRecord(root, config, venv, base, variables, settings, callers, unchanged, same)
+    variables, are_set, are_unset, gaps, *shown = sections
+    looks = {look.__name__: section for look, section in zip(files.LOOKS, shown)}
+    evidence = Evidence({**are_set, **dict.fromkeys(are_unset)}, looks, gaps)
+    return RunRecord(root, config, venv, base, variables, settings, evidence)

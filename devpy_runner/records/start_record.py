@@ -6,6 +6,10 @@ activation keeps the caller's or puts something around it; everywhere else it do
 
 The variables are those of a caller without an active environment. What activation would unset, and what it keeps for
 a later deactivation (`__CONDA_SHLVL_…`), is not recorded.
+
+conda's settings are those of a fresh login where the conda that the base belongs to has been set up, not those in the
+variables of whoever runs devpy: else two shells that differ in them would write the record in turns, each with a start
+of all scripts, and a Python started by neither would get the variables of the one that came last.
 """
 
 from __future__ import annotations
@@ -14,11 +18,14 @@ import os
 from contextlib import suppress
 
 from devpy_pip_guard import CALLERS, START_RECORD, read_start_record
+from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import may_write, note_read, state
 from devpy_virtualenv_plugin import __version__
 from devpy_virtualenv_plugin.record import replace_file
 
 from ..activate import environment
-from .run_record import state
+from ..base.condarc import read_settings
+from ..base.installations import installs_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
     from devpy_pip_guard.config import Config
 
-    from ..activate.activation import CondaSettings
+    from ..activate.activation import Activation, CondaSettings
 
     Variables = dict[str, str]
 
@@ -43,7 +50,7 @@ _PATIENCE_SECONDS = 10.0
 _MARK = "devpy-mark-"
 
 
-def refresh(config: Config, base: str, settings: CondaSettings, environ: Mapping[str, str]) -> None:
+def refresh(config: Config, base: str, environ: Mapping[str, str]) -> bool:
     """Write the record of a complete overlay, unless the one that is there is current.
 
     A script that ends the shell, or takes too long, is left out together with all others; what it prints is dropped.
@@ -51,61 +58,65 @@ def refresh(config: Config, base: str, settings: CondaSettings, environ: Mapping
 
     :param config: from devpy.toml
     :param base: the prefix of the conda environment, absolute
-    :param settings: conda's
     :param environ: the caller's environment variables
+    :return: whether there was nothing to do
     :raises DevpyError: if what the base sets on activation is broken
     """
-    inputs = f"{_inputs(config, base)}\n{_conda_inputs(settings)}"
-    if inputs == _recorded_inputs(config.venv) or not os.access(config.venv, os.W_OK):
-        return
+    inputs = _inputs(config, base, environ)
+    if inputs == _recorded_inputs(config.venv) or not may_write(config.venv):
+        return True
     with suppress(OSError):  # a full disk, or no place for temporary files
-        rules = list(_rules(config, base, settings, environ))
+        rules = list(_rules(config, base, environ))
         path = os.path.join(config.venv, START_RECORD)
         replace_file(path, _format(config.venv, base, inputs, rules), suffix=str(os.getpid()))
+    return False
 
 
-def examine(config: Config, base: str) -> tuple[str, float | None]:
+def examine(config: Config, base: str, environ: Mapping[str, str]) -> tuple[str, float | None]:
     """Return whether the record is there and current, as one of the three words above, and its age in seconds.
-
-    Conda's settings, which may be others for every caller, do not count here.
 
     :param config: from devpy.toml
     :param base: the prefix of the conda environment, absolute
+    :param environ: the caller's environment variables
     """
     from time import time
 
     try:
         age = max(0.0, time() - os.stat(os.path.join(config.venv, START_RECORD)).st_mtime)
+        is_current = _recorded_inputs(config.venv) == _inputs(config, base, environ)
     except OSError:
         return NONE, None
-    recorded = _recorded_inputs(config.venv) or ""
-    return (CURRENT if recorded.partition("\n")[0] == _inputs(config, base) else OUT_OF_DATE), age
+    except DevpyError:  # what the record was made from is broken now, or makes no sense
+        is_current = False
+    return (CURRENT if is_current else OUT_OF_DATE), age
 
 
-def sources(base: str) -> Iterator[str]:
-    """Yield the files and folders of a base that activation reads, there or not.
+def _inputs(config: Config, base: str, environ: Mapping[str, str]) -> str:
+    """Return a text that is another one once the record is no longer what it should be: what it is made from.
 
-    :param base: the prefix of the conda environment, absolute
+    :raises DevpyError: if what the base sets on activation is broken
     """
-    yield os.path.join(base, "conda-meta", "state")
-    for name in ("activate.d", "env_vars.d"):
-        folder = os.path.join(base, "etc", "conda", name)
-        yield folder
-        with suppress(OSError):
-            yield from sorted(entry.path for entry in os.scandir(folder))
+    login = _login(environ, ("HOME",))
+    activation = _activation(config, base, _settings(base, login), login)
+    for script in activation.activate_scripts:  # which shells will read
+        note_read(script)
+    scripts = [(script, state(script)) for script in activation.activate_scripts]
+    return repr((__version__, config.venv, base, _own(config, base), activation.exports, scripts))
 
 
-def _inputs(config: Config, base: str) -> str:
-    """Return a line that is another one once the record is no longer what it should be, conda's settings apart."""
-    files = [(path, state(path)) for path in sources(base)]
-    return repr((__version__, config.venv, base, _own(config, base), files))
+def _login(environ: Mapping[str, str], kept: tuple[str, ...]) -> Variables:
+    """Return variables that a fresh login has, those of `kept` among them that the caller has."""
+    return {**{name: environ[name] for name in kept if name in environ}, "PATH": os.defpath}
 
 
-def _conda_inputs(settings: CondaSettings) -> str:
-    return repr([getattr(settings, name) for name in settings.__slots__ if name != "envs_dirs"])
+def _settings(base: str, login: Variables) -> CondaSettings:
+    """Return conda's settings after a fresh login."""
+    owner = next(installs_around(base), None)
+    return read_settings(login if owner is None else {**login, "_CONDA_ROOT": owner})
 
 
 def _recorded_inputs(venv: str) -> str | None:
+    note_read(os.path.join(venv, START_RECORD))
     try:
         return read_start_record(venv)[2]
     except (OSError, ValueError):
@@ -123,12 +134,15 @@ def _own(config: Config, base: str) -> Variables:
     return environment.variables(config, config.root, base)
 
 
-def _rules(
-    config: Config, base: str, settings: CondaSettings, environ: Mapping[str, str]
-) -> Iterator[tuple[str, str, str]]:
+def _activation(config: Config, base: str, settings: CondaSettings, callers: Variables) -> Activation:
+    return environment.of(config.venv, base, settings, _own(config, base), config.root, callers).activation
+
+
+def _rules(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield what the record says of each variable, see `devpy_pip_guard.read_start_record`."""
     own = _own(config, base)
-    clean = {**{name: environ[name] for name in _KEPT if name in environ}, "PATH": os.defpath}
+    clean = _login(environ, _KEPT)
+    settings = _settings(base, clean)
     plain, scripts = _activated(config, base, settings, clean)
     found = {name: value for name, value in plain.items() if name not in _SHELLS_OWN and value != clean.get(name)}
     recognizable = {name: f"{_MARK}{name}-" for name in found if name != "PATH" and name not in own}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .commands import Devpy, Result, run
-from .environments import CondaEnvironment
+from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, copy_package
 
 TOML = '[python]\nbase_conda_env = "{base}"\n\n[editables]\npackages = ["self-built"]\n\n[env]\nWHICH = "{which}"\n'
@@ -42,7 +42,8 @@ class Tree:
         assert self.records()
 
     def records(self) -> list[Path]:
-        return list(Path(self.environ["HOME"]).rglob("run-record*"))
+        runs = Path(self.environ["HOME"], ".cache", "devpy", "runs")
+        return list(runs.joinpath(*self.root.parts[1:]).glob("run-record*"))
 
     def imported(self) -> set[str]:
         """Return the modules that devpy imports on top of a bare interpreter to run a command."""
@@ -67,13 +68,15 @@ def test_the_run_path_imports_next_to_nothing(tree: Tree) -> None:
         "__future__",
         "devpy_pip_guard",
         "devpy_pip_guard.errors",
+        "devpy_pip_guard.files",
         "devpy_runner",
+        "devpy_runner.activate",
         "devpy_runner.activate.activation",
         "devpy_runner.cli",
         "devpy_runner.activate.environment",
         "devpy_runner.activate.execution",
-        "devpy_runner.messages",
         "devpy_runner.run",
+        "devpy_runner.records",
         "devpy_runner.records.run_record",
         "devpy_runner.worktree",
         "devpy_virtualenv_plugin",
@@ -112,12 +115,13 @@ def test_an_edited_build_file_is_noticed(tree: Tree) -> None:
     assert "installed sample-self-built" in tree("true").err
 
 
-def test_a_new_build_file_is_noticed(tree: Tree) -> None:
-    (tree.root / "self-built" / "setup.cfg").write_text("[metadata]\n", encoding="utf-8")
+@pytest.mark.parametrize("name", ["setup.cfg", "CMakeLists.txt", "meson.build", "Cargo.toml"])
+def test_a_new_build_file_is_noticed(tree: Tree, name: str) -> None:
+    (tree.root / "self-built" / name).touch()
     assert "installed sample-self-built" in tree("true").err
 
 
-@pytest.mark.parametrize("part", ["devpy.json", "pyvenv.cfg", "bin/python"])
+@pytest.mark.parametrize("part", ["devpy.json", "pyvenv.cfg", "bin/python", "devpy-start"])
 def test_a_lost_part_of_the_overlay_is_noticed(tree: Tree, part: str) -> None:
     (tree.root / ".venv" / part).unlink()
     assert tree(*ORIGIN).out.startswith(str(tree.root))
@@ -182,3 +186,51 @@ def test_a_broken_record_does_no_harm(tree: Tree) -> None:
     for path in tree.records():
         path.write_bytes(b"0.2.0\0\xff\0\0")
     assert tree(*SHOW).out == "first\n"
+
+
+# Several shells.
+
+
+@pytest.fixture
+def log(tree: Tree, make_conda_env: MakeCondaEnv, conda_env: CondaEnvironment, tmp_path: Path) -> Path:
+    """A file to which the activation script of the tree's base adds a line whenever it runs."""
+    tree.base = make_conda_env.clone(conda_env, f"logging-{tmp_path.name}")
+    script = tree.base.prefix / "etc" / "conda" / "activate.d" / "log.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(f"echo ran >> {tmp_path}/log\n", encoding="utf-8")
+    tree.config()
+    return tmp_path / "log"
+
+
+def test_shells_that_take_turns(tree: Tree, log: Path) -> None:
+    """Each command runs the scripts for itself alone, once all shells have had their turn."""
+    root = tree.environ["MAMBA_ROOT_PREFIX"]
+    shells = [
+        {},
+        {"CONDA_PREFIX": root, "CONDA_SHLVL": "1", "CONDA_DEFAULT_ENV": "base"},
+        {"CONDA_CHANGEPS1": "false"},
+        {"_CONDA_ROOT": root, "CONDA_ENV_PROMPT": "<{name}>"},
+        {"PATH": "/usr/bin:/bin", "MAMBA_ROOT_PREFIX": "/nowhere", "XDG_CONFIG_HOME": "/nowhere"},
+    ]
+    assert tree("true").code == 0
+    time.sleep(2.1)  # what has just changed is not recorded
+    for shell in shells:
+        assert tree("true", **shell).code == 0
+    before = records(tree)
+    log.write_text("", encoding="utf-8")
+    for _ in range(2):
+        for shell in shells:
+            assert tree("true", **shell).code == 0
+    assert log.read_text("utf-8").splitlines() == ["ran"] * 2 * len(shells)
+    assert records(tree) == before
+
+
+def records(tree: Tree) -> set[tuple[Path, int]]:
+    files = [*tree.records(), tree.root / ".venv" / "devpy-start"]
+    return {(path, path.stat().st_mtime_ns) for path in files}
+
+
+def test_records_of_many_shells_do_not_pile_up(tree: Tree) -> None:
+    for number in range(30):
+        assert tree("true", CONDA_ENV_PROMPT=f"<{number}>").code == 0
+    assert len(tree.records()) < 20

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _OF_EACH_START = ("PWD", "OLDPWD", "SHLVL", "_")
 _CONDAS_BOOKKEEPING = ("CONDA_SHLVL", "CONDA_PREFIX_", "CONDA_STACKED_", "__CONDA_SHLVL_", "CONDA_PROMPT_MODIFIER")
+# Which conda has activated the base: the caller's own, as against the base's in the record; see `start_record`.
+_CONDAS_PLACE = ("CONDA_EXE", "_CONDA_EXE", "CONDA_PYTHON_EXE", "_CONDA_ROOT", "_CE_M", "_CE_CONDA")
+_CONDAS_PROGRAMS = "condabin"
 _MOST_NAMES = 5
 
 
@@ -34,7 +37,7 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 
 def _of_record(setup: WorktreeSetup) -> Iterator[Verdict]:
-    state, _ = start_record.examine(setup.config, setup.record.base)
+    state, _ = start_record.examine(setup.config, setup.record.base, setup.environ)
     if state != start_record.CURRENT:
         text = f"{os.path.join(setup.config.venv, START_RECORD)}: {_absent_or(state)}"
         yield Verdict("variables", WARNING, text, "any devpy command writes it anew: devpy true")
@@ -80,13 +83,14 @@ def _of_plain_start(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 
 def _matters(name: str) -> bool:
-    return name not in _OF_EACH_START and not name.startswith(_CONDAS_BOOKKEEPING)
+    return name not in (*_OF_EACH_START, *_CONDAS_PLACE) and not name.startswith(_CONDAS_BOOKKEEPING)
 
 
 def _differs(name: str, by_devpy: Mapping[str, str], plain: Mapping[str, str]) -> bool:
     if name == "PATH":  # behind the overlay's programs, the others may stand in another order
         there, wanted = plain.get(name, "").split(os.pathsep), by_devpy.get(name, "").split(os.pathsep)
-        return there[0] != wanted[0] or not set(wanted) <= set(there)
+        missing = [entry for entry in wanted if entry not in there and os.path.basename(entry) != _CONDAS_PROGRAMS]
+        return there[0] != wanted[0] or bool(missing)
     return by_devpy.get(name) != plain.get(name)
 
 

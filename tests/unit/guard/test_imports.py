@@ -24,7 +24,7 @@ BESIDE_THE_STANDARD_LIBRARY = {
 NOT_EVERYWHERE = {"config.py": {"tomllib"}}
 IN_EVERY_PYTHON = {
     "__future__", "_frozen_importlib", "_frozen_importlib_external", "difflib", "functools", "importlib", "json", "os",
-    "re", "shlex", "site", "sys", "types", "typing", "urllib",
+    "re", "shlex", "site", "stat", "sys", "types", "typing", "urllib",
 }  # fmt: skip
 
 by_name = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

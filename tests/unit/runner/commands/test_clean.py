@@ -261,9 +261,9 @@ def bind_mount(source: Path, target: Path) -> Iterator[None]:
 
 
 def leave_records(canary: Canary, root: Path) -> Path:
-    folder = Path(run_record._path(str(root), canary.environ)).parent
+    folder = Path(run_record._folder(str(root), canary.environ))
     folder.mkdir(parents=True)
-    for name in ("run-record-3", "run-record-15", "run-record-3.4711"):
+    for name in ("run-record-3", "run-record-variables", "run-record-3.4711"):
         (folder / name).touch()
     return folder
 

@@ -18,7 +18,7 @@ from devpy_pip_guard.declaration import config_file
 from devpy_runner.activate.activation import CondaSettings
 from devpy_runner.overlay import state as overlay
 from devpy_runner.records import run_record, start_record
-from devpy_runner.records.run_record import RunRecord
+from devpy_runner.records.run_record import Evidence, RunRecord
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.record import BuildFile, Record
@@ -81,7 +81,8 @@ def assert_examined(config: Config) -> None:
         assert found.state in STATES
         assert (found.state == overlay.FOREIGN) == (not record.is_marked(config.venv))
         assert all(isinstance(reason, str) for reason in found.reasons)
-        assert start_record.examine(config, found.record.base if found.record else "/")[0] in ("none", "out of date")
+        base = found.record.base if found.record else "/"
+        assert start_record.examine(config, base, {})[0] in ("none", "out of date")
     assert listing(Path(config.root)) == before
 
 
@@ -150,24 +151,33 @@ def test_any_pyvenv_cfg(config: Config, content: bytes) -> None:
 
 def a_run(root: str) -> RunRecord:
     settings = CondaSettings("/root", [], False, "<{name}>", 3, False)
-    unchanged, same = {"/c/devpy.toml": "1 2 3 4 5", "/absent": "-"}, {"/c/.venv": "1 2"}
-    callers = {"HOME": "/home", "PYTHONPATH": None}
-    return RunRecord(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, callers, unchanged, same)
+    looks = {"state": {"/c/devpy.toml": "1 2 3 4 5"}, "kind": {"/c": "folder"}, "link": {}, "permission": {"/c": ""}}
+    evidence = Evidence({"HOME": "/home", "PYTHONPATH": None}, looks, {"/c": "1 2 3 4 5//.venv"})
+    return RunRecord(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, evidence)
 
 
-def as_read(found: RunRecord) -> list[object]:
-    values = [getattr(found, name) for name in RunRecord.__slots__ if name != "settings"]
-    return values + [getattr(found.settings, name) for name in CondaSettings.__slots__]
+def as_text(found: RunRecord) -> str:
+    assert found.evidence is not None
+    return run_record._format(found, found.evidence)
+
+
+def place(root: str, environ: dict[str, str]) -> Path:
+    """Return where the record of a caller is if no variable matters."""
+    folder = run_record._folder(root, environ)
+    os.makedirs(folder, exist_ok=True)
+    return Path(run_record._path(folder, [], environ))
+
+
+def lengths(found: RunRecord) -> list[int]:
+    assert found.evidence is not None
+    return [len(found.evidence.variables), len(found.evidence.gaps), *map(len, found.evidence.looks.values())]
 
 
 @fuzzed
 @given(data=st.data())
 def test_any_record_of_a_run(tmp_path: Path, data: st.DataObject) -> None:
     root, environ = str(tmp_path), {"HOME": str(tmp_path / "home"), "PATH": ""}
-    path = Path(run_record._path(root, environ))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = run_record._format(a_run(root)).encode()
-    path.write_bytes(data.draw(mutations([written])))
+    place(root, environ).write_bytes(data.draw(mutations([as_text(a_run(root)).encode()])))
     with only_refusals():
         found = run_record.read(root, environ)
         if found is not None:
@@ -175,36 +185,29 @@ def test_any_record_of_a_run(tmp_path: Path, data: st.DataObject) -> None:
             assert found.holds(environ) in (True, False)
 
 
-@pytest.mark.parametrize("field", range(10, 27))
+@pytest.mark.parametrize("field", range(10, 33))
 @pytest.mark.parametrize("value", ["0", "1", "2", "3", "-1", "99", "", "x"])
 def test_a_record_of_a_run_with_another_count(tmp_path: Path, field: int, value: str) -> None:
     """A section that is cut short would leave out files that must not have changed."""
     root, environ = str(tmp_path), {"HOME": str(tmp_path / "home"), "PATH": ""}
-    path = Path(run_record._path(root, environ))
-    path.parent.mkdir(parents=True)
-    fields = run_record._format(a_run(root)).split("\0")
-    lengths_before = [len(section) for section in (a_run(root).callers, a_run(root).unchanged, a_run(root).same)]
+    fields = as_text(a_run(root)).split("\0")
     fields[field] = value
-    path.write_text("\0".join(fields), encoding="utf-8")
+    place(root, environ).write_text("\0".join(fields), encoding="utf-8")
     found = run_record.read(root, environ)
     if found is not None:
-        assert [len(section) for section in (found.callers, found.unchanged, found.same)] == lengths_before
+        assert lengths(found) == lengths(a_run(root))
 
 
 def test_a_record_of_a_run_in_another_worktree(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
-    path = Path(run_record._path("/this", environ))
-    path.parent.mkdir(parents=True)
-    path.write_text(run_record._format(a_run("/other")), encoding="utf-8")
+    place("/this", environ).write_text(as_text(a_run("/other")), encoding="utf-8")
     assert run_record.read("/this", environ) is None
 
 
 @pytest.mark.parametrize("target", NO_FILES)
 def test_a_record_of_a_run_that_is_no_file(tmp_path: Path, target: str) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
-    path = Path(run_record._path("/root", environ))
-    path.parent.mkdir(parents=True)
-    put_no_file(path, target)
+    put_no_file(place("/root", environ), target)
     with only_refusals():
         assert run_record.read("/root", environ) is None
 

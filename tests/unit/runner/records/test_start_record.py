@@ -12,7 +12,8 @@ import pytest
 
 from devpy_pip_guard import CALLERS, START_RECORD, read_start_record
 from devpy_pip_guard.config import Config, load
-from devpy_runner.activate.activation import CondaSettings
+from devpy_pip_guard.errors import DevpyError
+from devpy_runner.base import condarc, installations
 from devpy_runner.records import start_record
 from devpy_runner.records.start_record import CURRENT, NONE, OUT_OF_DATE
 
@@ -25,9 +26,9 @@ class Overlay:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
         self.base = folder / "envs" / "base"
-        self.environ = {"HOME": str(folder), "PRIVATE": "of the caller", "PATH": "/of/the/caller"}
-        self.settings = CondaSettings(None, [])
-        for path in (self.venv, self.scripts, self.base / "conda-meta", self.base / "etc/conda/env_vars.d"):
+        self.home = folder / "home"
+        self.environ = {"HOME": str(self.home), "PRIVATE": "of the caller", "PATH": "/of/the/caller"}
+        for path in (self.venv, self.scripts, self.home, self.base / "conda-meta", self.base / "etc/conda/env_vars.d"):
             path.mkdir(parents=True)
         self.declare()
 
@@ -45,7 +46,7 @@ class Overlay:
 
     @property
     def state(self) -> str:
-        return start_record.examine(self.config, str(self.base))[0]
+        return start_record.examine(self.config, str(self.base), self.environ)[0]
 
     def declare(self, env: str = "") -> None:
         text = f'[python]\nbase_conda_env = "base"\n[env]\n{env}\n'
@@ -56,7 +57,7 @@ class Overlay:
 
     def refresh(self) -> Rules:
         """Return value and template of each variable."""
-        start_record.refresh(self.config, str(self.base), self.settings, self.environ)
+        start_record.refresh(self.config, str(self.base), self.environ)
         venv, base, _, rules = read_start_record(str(self.venv))
         assert (venv, base) == (str(self.venv), str(self.base))
         return {name: (value, template) for name, value, template in rules}
@@ -68,7 +69,9 @@ class Overlay:
 
 
 @pytest.fixture
-def overlay(tmp_path: Path) -> Overlay:
+def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overlay:
+    monkeypatch.setattr(condarc, "_SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(installations, "_USUAL_ROOTS", ("~/miniforge3",))
     return Overlay(Path(os.path.realpath(tmp_path)))
 
 
@@ -206,11 +209,44 @@ def test_it_is_rewritten_after_a_change(overlay: Overlay, change: str) -> None:
 
 def test_it_is_rewritten_for_other_settings_of_conda(overlay: Overlay) -> None:
     overlay.refresh()
-    overlay.settings = CondaSettings(None, [], changeps1=False)
+    (overlay.home / ".condarc").write_text("changeps1: false\n", encoding="utf-8")
+    assert overlay.state == OUT_OF_DATE
     assert overlay.is_rewritten()
     assert overlay.refresh()["CONDA_PROMPT_MODIFIER"][0] == ""
-    overlay.settings = CondaSettings(None, ["/where/environments/lie"], changeps1=False)
+    (overlay.home / ".condarc").write_text("changeps1: false\nenvs_dirs: [/elsewhere]\n", encoding="utf-8")
     assert not overlay.is_rewritten()
+
+
+def test_it_stays_for_a_caller_with_other_settings_of_conda(overlay: Overlay) -> None:
+    rules = overlay.refresh()
+    (overlay.home / "other.yml").write_text("changeps1: false\n", encoding="utf-8")
+    others = {"CONDA_CHANGEPS1": "false", "CONDA_EXE": "/bin/sh", "_CONDA_ROOT": str(overlay.home), "LANG": "C"}
+    for name, value in {**others, "CONDARC": str(overlay.home / "other.yml")}.items():
+        overlay.environ[name] = value
+        assert overlay.state == CURRENT
+        assert not overlay.is_rewritten()
+    (overlay.venv / START_RECORD).unlink()
+    assert overlay.refresh() == rules
+
+
+def test_the_conda_that_the_base_belongs_to(overlay: Overlay) -> None:
+    root = overlay.base.parent.parent
+    conda = root / "bin" / "conda"
+    conda.parent.mkdir()
+    conda.write_text(f"#!{root}/bin/python\n", encoding="utf-8")
+    (root / ".condarc").write_text("env_prompt: '<{name}>'\n", encoding="utf-8")
+    rules = overlay.refresh()
+    assert rules["CONDA_EXE"] == (str(conda), "")
+    assert rules["CONDA_PROMPT_MODIFIER"] == ("<base>", "")
+    assert f"{root}/condabin" in rules["PATH"][0].split(":")
+
+
+def test_what_activation_reads_is_broken(overlay: Overlay) -> None:
+    overlay.refresh()
+    (overlay.base / "conda-meta" / "state").write_text("{", encoding="utf-8")
+    assert overlay.state == OUT_OF_DATE
+    with pytest.raises(DevpyError, match="not JSON"):
+        overlay.refresh()
 
 
 def test_a_broken_one_is_replaced(overlay: Overlay) -> None:
@@ -225,14 +261,14 @@ def test_a_broken_one_is_replaced(overlay: Overlay) -> None:
 def test_age(overlay: Overlay) -> None:
     overlay.refresh()
     os.utime(overlay.venv / START_RECORD, (0, time.time() - 90))
-    _, seconds = start_record.examine(overlay.config, str(overlay.base))
+    _, seconds = start_record.examine(overlay.config, str(overlay.base), overlay.environ)
     assert seconds is not None
     assert seconds >= 90
     os.utime(overlay.venv / START_RECORD, (0, time.time() + 9999))
-    assert start_record.examine(overlay.config, str(overlay.base))[1] == 0
+    assert start_record.examine(overlay.config, str(overlay.base), overlay.environ)[1] == 0
 
 
 def test_an_overlay_that_cannot_be_written_to(overlay: Overlay) -> None:
     (overlay.venv / f"{START_RECORD}.{os.getpid()}").mkdir()
-    start_record.refresh(overlay.config, str(overlay.base), overlay.settings, overlay.environ)
+    assert not start_record.refresh(overlay.config, str(overlay.base), overlay.environ)
     assert overlay.state == NONE
