@@ -13,6 +13,9 @@ Never both: from Python 3.20 on, the line in the first gives a warning, whatever
 start the loading of `pkgutil` and `re`, which most programs need anyway; a line would run before the editables' own.
 """
 
+ACTIVATE_SCRIPTS = ("activate", "activate.fish")
+"""Of the scripts in `bin` with which virtualenv activates an overlay, those that can activate the base as well."""
+
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")
 
@@ -34,3 +37,12 @@ def in_site_packages(site_packages: str) -> list[str]:
     :param site_packages: absolute
     """
     return [os.path.join(site_packages, name) for name in (bridge(site_packages), *_IN_SITE_PACKAGES)]
+
+
+def site_packages(prefix: str, python: str) -> str:
+    """Return the site-packages of an overlay, there or not, or of a base: conda lays out both in the same way.
+
+    :param prefix: absolute
+    :param python: the folder of its Python in `lib`, such as `python3.11`
+    """
+    return os.path.join(prefix, "lib", python, "site-packages")

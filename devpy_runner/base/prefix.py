@@ -1,0 +1,54 @@
+"""What a prefix holds, if it is that of a conda environment."""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.errors import DevpyError
+
+
+def check_prefix(prefix: str) -> None:
+    """Check that a prefix is a conda environment with a Python in it.
+
+    :param prefix: an absolute path
+    :raises DevpyError: if it is no directory, no environment (no `conda-meta/history`) or has no `bin/python`
+    """
+    see_names = "correct base_conda_env; `conda env list` shows the environments"
+    if not os.path.isdir(prefix):
+        raise DevpyError(f"{prefix}: no such directory", see_names)
+    if not is_environment(prefix):
+        raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
+    if not os.path.isfile(os.path.join(prefix, "bin", "python")):
+        import shlex
+
+        install = f"conda install -p {shlex.quote(prefix)} python"
+        raise DevpyError(f"{prefix}: the conda environment has no bin/python", install)
+
+
+def python_version(prefix: str) -> str | None:
+    """Return the version of an environment's Python: "3.11.7", or "3.11" where only `bin/python` tells, or None.
+
+    :param prefix: an absolute path
+    """
+    for record in sorted(names_in(os.path.join(prefix, "conda-meta"))):
+        package, _, version_build = record.partition("-")
+        version, _, build = version_build.partition("-")
+        if package == "python" and version[:1].isdigit() and build.endswith(".json"):
+            return version
+    target = os.path.basename(os.path.realpath(os.path.join(prefix, "bin", "python")))
+    version = target[len("python") :].rstrip("dt") if target.startswith("python") else ""  # without its ABI flags
+    major, _, minor = version.partition(".")
+    return version if major.isdigit() and minor.isdigit() else None
+
+
+def is_environment(prefix: str) -> bool:
+    """Tell whether a prefix, an absolute path, is that of a conda environment."""
+    return os.path.isfile(os.path.join(prefix, "conda-meta", "history"))
+
+
+def names_in(folder: str) -> list[str]:
+    """Return what is in a folder, which is nothing if it cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
