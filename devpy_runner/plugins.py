@@ -11,7 +11,7 @@ import pluggy
 
 from devpy_pip_guard.errors import DevpyError
 
-from . import conda, hookspecs
+from . import conda, hookspecs, installed
 from .hookspecs import PROJECT, hookimpl
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def _installed() -> Iterator[tuple[str, EntryPoint]]:
     """Yield the plugins' entry points, each with the name of the distribution that declares it."""
     import importlib.metadata
 
-    for distribution in importlib.metadata.distributions():
+    for name, distribution in installed.named(importlib.metadata.distributions()):
         for entry_point in distribution.entry_points:
             if entry_point.group == GROUP:
-                yield distribution.metadata["Name"], entry_point
+                yield name, entry_point
 
 
 def _register(manager: pluggy.PluginManager, distribution: str, entry_point: EntryPoint) -> None:
