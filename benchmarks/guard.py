@@ -16,6 +16,7 @@ from pathlib import Path
 
 import devpy_pip_guard
 from devpy_runner import embedded_base
+from devpy_virtualenv_plugin import startup
 from devpy_virtualenv_plugin.layout import GUARD
 
 COMPILE = """
@@ -36,20 +37,23 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "devpy_runner", "update-editables"], cwd=root, check=True)
         python = root / ".venv" / "bin" / "python"
         guarded = _instructions(python, base)
-        _take_guard_out(python)
+        _take_guard_out(python, base)
         unguarded = _instructions(python, base)
     print(f"with the guard     {guarded / 1e6:8.2f} M instructions")
     print(f"without the guard  {unguarded / 1e6:8.2f} M instructions")
     print(f"more               {guarded / unguarded - 1:8.2%}")
 
 
-def _take_guard_out(python: Path) -> None:
-    (site_packages,) = python.parent.parent.glob("lib/python3.*/site-packages")
+def _take_guard_out(python: Path, base: Path) -> None:
+    venv = python.parent.parent
+    (site_packages,) = venv.glob("lib/python3.*/site-packages")
     (site_packages / "sitecustomize.py").unlink()
     text = Path(devpy_pip_guard.__file__).read_text(encoding="utf-8")
     start = text.index("    arm()\n")
     module = site_packages / GUARD / "unguarded.py"
-    module.write_text(text[:start] + text[start + len("    arm()\n") :], encoding="utf-8")
+    unguarded = text[:start] + text[start + len("    arm()\n") :]
+    places = startup.places(base / site_packages.relative_to(venv), venv)
+    module.write_text(unguarded + places, encoding="utf-8")
     subprocess.run([python, "-I", "-S", "-c", COMPILE, module, module.with_name("__init__.pyc")], check=True)
 
 

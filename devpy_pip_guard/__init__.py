@@ -21,10 +21,17 @@ _MOST_BYTES = 4 << 20
 
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
+_PATH_FINDER = "PathFinder"
 _PYTHONS = "_frozen_importlib"
 _PRECEDENCE = f"{__name__}.precedence"
 _SETUPTOOLS_OWN = "_distutils_hack"
 """Where its finder comes from, which waits for `distutils` alone."""
+
+BASE, MADE = b"", b""
+"""The base's site-packages, and where the overlay was made; absolute. In an overlay, their values stand at the end.
+
+Bytes, so that the source is ASCII whatever the paths are.
+"""
 
 REST = "rest.zip"
 """In an overlay, what hardly any start of Python needs of this package: compressed, since an overlay shall be small."""
@@ -43,54 +50,72 @@ own_path: "list[str]" = []
 own_finders: "list[object]" = []
 """What `sys.meta_path` held before the base came in."""
 
+_left_out: "list[str]" = []
+"""The base, if it was in `sys.path` ahead of time."""
 
-def start(base: bytes, known_paths: "set[str]", made: bytes = b"") -> None:
-    """Arm the guard, supply the base's variables, then let in what the base holds; the bridge's `.pth` calls this.
+
+def start(known_paths: "set[str] | None" = None) -> None:
+    """Arm the guard, supply the base's variables, then let in what the base holds; the bridge calls this.
 
     In this order, since without the base there is no pip: a guard that cannot be armed leaves none that is unguarded.
     And what the base brings in may look at the variables.
 
-    :param base: the base's site-packages, absolute; bytes, so that the `.pth` is ASCII whatever the path is
     :param known_paths: what `site` has added to `sys.path` so far, from the call of `site.addsitedir` that reads the
-        `.pth`. At start-up that set is shared and the base is added once; pip passes a set of its own to learn which
-        folders to hide from an isolated build, and so learns of the base.
-    :param made: where the overlay was made, absolute; elsewhere it would import the code of the worktree it comes from
+        bridge. At start-up that set is shared and the base is added once; pip passes a set of its own to learn which
+        folders to hide from an isolated build, and so learns of the base. None from Python 3.15 on, where `site` tells
+        an entry point nothing (PEP 829) but adds no folder that is in `sys.path`: pip empties that, to learn the same
     """
     arm()
     import os
     import site
 
-    folder = os.fsdecode(base)
-    prefix = folder.rsplit("/", 3)[0]
-    if not own_finders and folder in known_paths:
-        _leave_out_for_now(folder, known_paths)
-        site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
-        return
-    is_first = folder not in known_paths
+    base = os.fsdecode(BASE)
+    prefix = base.rsplit("/", 3)[0]
+    known = sys.path if known_paths is None else known_paths
+    if not own_finders and base in known:
+        _leave_out_for_now(base, known_paths)
+        if not _left_out:
+            _left_out.append(base)
+            site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
+            return
+    is_first = base not in known
     active = os.environ.get("VIRTUAL_ENV", sys.prefix)
     if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
         supply(prefix)
     if is_first:
-        if made:
-            _tell_of_copies(os.fsdecode(made))
+        _tell_of_copies(os.fsdecode(MADE))
         _put_editables_first()
-        _let_in(folder, known_paths)
-    elif _PRECEDENCE in sys.modules:  # `site` reads the `.pth` files of a virtual environment twice
+        _let_in(base, known_paths)
+        return
+    if _PRECEDENCE in sys.modules:  # before Python 3.15, `site` reads the `.pth` files of a virtual environment twice
         sys.modules[_PRECEDENCE].drop_repeated_finders()
+    if known_paths is None:
+        _tell_old_pip()
 
 
-def _leave_out_for_now(folder: str, known_paths: "set[str]") -> None:
-    """Take away the base that PYTHONPATH names, and what the overlay's `.pth` files have imported from there.
+def _leave_out_for_now(base: str, known_paths: "set[str] | None") -> None:
+    """Take away the base that PYTHONPATH or a `.pth` names, and what start-up files have imported from there.
 
     Two worktrees' editables of one version share the name of the module that finds them.
     """
-    sys.path[:] = [entry for entry in sys.path if entry != folder]
-    known_paths.discard(folder)
+    sys.path[:] = [entry for entry in sys.path if entry != base]
+    if known_paths is not None:
+        known_paths.discard(base)
     files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-    names = {name for name, file in files.items() if file.startswith(folder + "/")}
+    names = {name for name, file in files.items() if file.startswith(base + "/")}
     for name in names:
         del sys.modules[name]
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "__module__", "") not in names]
+
+
+def _tell_old_pip() -> None:
+    """Add to `sys.path` once more what overlay and base have added, if pip before 26.2 asks what to hide from a build.
+
+    It looks for what `site.addsitedir` appends, which from Python 3.15 on is nothing that is there already. It asks
+    in a `sitecustomize` of its own, told by the name of a variable; newer ones empty `sys.path` first.
+    """
+    if hasattr(sys.modules.get("sitecustomize"), "original_sys_path") and SITE_PACKAGES in sys.path:
+        sys.path += sys.path[sys.path.index(SITE_PACKAGES) :]
 
 
 def supply(base: str) -> None:
@@ -205,7 +230,7 @@ def arm() -> None:
         sys.meta_path.insert(0, guard)
 
 
-def _let_in(base: str, known_paths: "set[str]") -> None:
+def _let_in(base: str, known_paths: "set[str] | None") -> None:
     """Let in what the base holds, behind what the overlay has."""
     import site
 
@@ -230,11 +255,20 @@ def _put_editables_first() -> None:
     brought in any of its own yet.
     """
     finders = sys.meta_path
-    ours = [finder for finder in finders if str(getattr(finder, "__module__", "")).startswith(_EDITABLE_FINDERS)]
-    if ours:
-        others = [finder for finder in finders if finder not in ours]
-        before = [getattr(finder, "__name__", "") for finder in others].index("PathFinder")
-        finders[:] = others[:before] + ours + others[before:]
+    if getattr(finders[-1], "__name__", "") == _PATH_FINDER:
+        return
+    names = [getattr(finder, "__name__", "") for finder in finders]
+    place = names.index(_PATH_FINDER) if _PATH_FINDER in names else len(finders)
+    behind = finders[place + 1 :]
+    modules = {str(getattr(finder, "__module__", "")) for finder in behind}
+    known = {module for module in modules if module.startswith(_EDITABLE_FINDERS)}
+    if known != modules:  # the others may be of a build backend that is not known here
+        from .distributions import modules_of_editables
+
+        known.update(modules_of_editables(SITE_PACKAGES))
+    ours = [finder for finder in behind if str(getattr(finder, "__module__", "")) in known]
+    finders[place + 1 :] = [finder for finder in behind if finder not in ours]
+    finders[place:place] = ours
 
 
 def _has_other_finders(before: "list[object]") -> bool:

@@ -12,9 +12,6 @@ _DIST_INFO = ".dist-info"
 _EGG_INFO = ".egg-info"
 _EGG_LINK = ".egg-link"
 _FILE_URL = "file://"
-PTH_IMPORTS = ("import ", "import\t")
-"""How the lines of a `.pth` file begin that `site` runs; the others are folders for `sys.path`."""
-
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
@@ -96,6 +93,24 @@ def installed_files(path: str) -> list[str]:
     return [line.rsplit(",", 2)[0].strip('"') for line in read_lines(os.path.join(path, "RECORD"))]
 
 
+def installed_modules(path: str) -> list[str]:
+    """Return the dotted names of a distribution's modules in site-packages: of an editable, what makes imports work.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    files = [file[: -len(".py")] for file in installed_files(path) if file.endswith(".py")]
+    return [(file[: -len("/__init__")] if file.endswith("/__init__") else file).replace("/", ".") for file in files]
+
+
+def modules_of_editables(site_packages: str) -> set[str]:
+    """Return the dotted names of what makes the imports of editables work.
+
+    :param site_packages: absolute
+    """
+    paths = [path for _, path in metadata(site_packages)]
+    return {module for path in paths if project_folder(path) for module in installed_modules(path)}
+
+
 def console_scripts(path: str) -> set[str]:
     """Return the names of the programs that a distribution has put into `bin`.
 
@@ -119,15 +134,6 @@ def declared_scripts(path: str) -> set[str]:
         elif group in _SCRIPT_GROUPS and "=" in line and not line.startswith(("#", ";")):
             names.add(line.partition("=")[0].strip())
     return names
-
-
-def pth_lines(site_packages: str, names: list[str]) -> list[str]:
-    """Return the lines of `.pth` files in a site-packages folder, as `site` takes them.
-
-    :param site_packages: absolute
-    """
-    lines = [line.rstrip() for name in names for line in read_lines(os.path.join(site_packages, name))]
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 def read_lines(path: str) -> list[str]:

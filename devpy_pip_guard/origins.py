@@ -12,7 +12,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import SITE_PACKAGES, distributions, is_same_file
+from . import SITE_PACKAGES, distributions, is_same_file, site_files
 from .precedence import find_in_overlay
 from .rivals import lies_in
 
@@ -145,7 +145,7 @@ class _Search:
 
     def finds_nothing(self) -> bool:
         """Tell whether what is installed shows that there is nothing to import."""
-        folders, has_finder = self._distribution.folders, bool(self._started_by_pth())
+        folders, has_finder = self._distribution.folders, bool(self._started())
         if any(map(str.isidentifier, self._recorded_names())):
             return False
         if self._distribution.top_level is not None or not (folders or has_finder):
@@ -168,20 +168,16 @@ class _Search:
         yield from self._installed_names()
 
     def _installed_names(self) -> Iterator[str]:
-        started = self._started_by_pth()
+        started = self._started()
         for file in self._distribution.files:
             name = _module_name(file.split("/")[0])
             if name not in started:
                 yield name
 
-    def _started_by_pth(self) -> set[str]:
-        """Return what the `import` lines of its `.pth` files name: the backend's own means, not the project's."""
-        return {
-            name
-            for line in _pth_lines(self._distribution.files)
-            if line.startswith(distributions.PTH_IMPORTS)
-            for name in re.findall(r"\w+", line)
-        }
+    def _started(self) -> set[str]:
+        """Return what its `.pth` and `.start` files run: the backend's own means, not the project's."""
+        lines = site_files.code(SITE_PACKAGES, self._distribution.files)
+        return {name for _, line in lines for name in re.findall(r"\w+", line)}
 
     def _names_like_its_own(self) -> Iterator[str]:
         project, parts = self._distribution.path, self._parts
@@ -263,7 +259,7 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
         project, name = distributions.project_folder(path), distributions.spelled_name(path)
         if project and name:
             files = [file for file in distributions.installed_files(path) if not _is_beside(file, path)]
-            folders = [line for line in _pth_lines(files) if not line.startswith(distributions.PTH_IMPORTS)]
+            folders = [folder for _, folder in site_files.folders(site_packages, files)]
             if path.endswith(".egg-link"):
                 folders = distributions.read_lines(path)[:1]
             infos = [os.path.join(folder, "top_level.txt") for folder in distributions.metadata_folders(path)]
@@ -276,11 +272,6 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
 def _is_beside(file: str, info: str) -> bool:
     """Tell whether a file that RECORD lists is metadata, a program or a cache."""
     return file.split("/")[0] in (os.path.basename(info), "..", "__pycache__")
-
-
-def _pth_lines(files: list[str]) -> list[str]:
-    """Return the lines of the `.pth` files among those of a distribution."""
-    return distributions.pth_lines(SITE_PACKAGES, [file for file in files if file.endswith(".pth") and "/" not in file])
 
 
 def _importable(folders: Iterable[str]) -> set[str]:

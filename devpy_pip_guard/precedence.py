@@ -6,13 +6,11 @@ loaded already.
 
 from __future__ import annotations
 
-import os
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import PathFinder, _NamespacePath  # type: ignore[attr-defined] # it is private
 
 from . import SITE_PACKAGES, is_namespace, own_finders, own_path
-from .distributions import PTH_IMPORTS, pth_lines
 from .rivals import Rivals
 
 TYPE_CHECKING = False
@@ -45,7 +43,7 @@ def find_in_overlay(name: str) -> ModuleSpec | None:
 
 
 def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -> None:
-    """Put the overlay first again after the base's `.pth` files have run, and leave its rivals out.
+    """Put the overlay first again after the base's start-up files have run, and leave its rivals out.
 
     :param base: the base's site-packages, absolute
     :param path: what `sys.path` held before
@@ -53,7 +51,7 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
     :param modules: the names of what had been imported before
     """
     rivals = Rivals(base, SITE_PACKAGES)
-    added = [entry for entry in sys.path if entry not in path and not rivals.put_on_path(entry)]
+    added = [entry for entry in _without(sys.path, path) if not rivals.put_on_path(entry)]
     sys.path[:] = [entry for entry in path if entry in sys.path] + added
     ours = _finders()
     kept = [finder for finder in sys.meta_path if finder in finders or not rivals.define(finder)]
@@ -67,9 +65,21 @@ def restore(base: str, path: list[str], finders: list[Any], modules: set[str]) -
     ]
     for name, module in [*sys.modules.items()]:
         if name not in modules and rivals.hold(_file(module)):
-            del sys.modules[name]  # imported by a `.pth` of the base while a rival came first
+            del sys.modules[name]  # imported by a start-up file of the base while a rival came first
         elif is_namespace(module):
             _restore_namespace(name, module, rivals, is_of_base=name not in modules)
+
+
+def _without(entries: list[str], before: list[str]) -> list[str]:
+    """Return the entries that have been added; what is added once more counts, since old pips look for just that."""
+    left = [*before]
+    added = []
+    for entry in entries:
+        if entry in left:
+            left.remove(entry)
+        else:
+            added.append(entry)
+    return added
 
 
 def drop_repeated_finders() -> None:
@@ -221,14 +231,12 @@ def _overlay_path() -> list[str]:
     """
     if not _path_of_overlay:
         start = own_path.index(SITE_PACKAGES) if SITE_PACKAGES in own_path else len(own_path)
-        _path_of_overlay.extend(dict.fromkeys([SITE_PACKAGES, *_folders_of_pth_files(), *own_path[start:]]))
+        _path_of_overlay[:] = [SITE_PACKAGES]  # enough for the import below, which comes here again
+        from .site_files import folders
+
+        named = [folder for _, folder in folders(SITE_PACKAGES)]
+        _path_of_overlay[:] = dict.fromkeys([SITE_PACKAGES, *named, *own_path[start:]])
     return _path_of_overlay
-
-
-def _folders_of_pth_files() -> list[str]:
-    """Return the folders in the order in which `site` adds them."""
-    lines = pth_lines(SITE_PACKAGES, [name for name in sorted(os.listdir(SITE_PACKAGES)) if name.endswith(".pth")])
-    return [os.path.join(SITE_PACKAGES, line) for line in lines if not line.startswith(PTH_IMPORTS)]
 
 
 def _file(module: object) -> str:

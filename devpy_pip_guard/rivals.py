@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .distributions import installed_files, metadata, project_folder
+from .distributions import installed_modules, metadata, project_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Rivals:
         self._prefix = os.path.realpath(base.rsplit("/", 3)[0])
         found = [(path, project_folder(path)) for name, path in self._everything if name in names]
         self._folders = {folder for _, folder in found if folder}
-        self._modules = [module for path, folder in found if folder for module in _top_level_modules(path)]
+        self._modules = [module for path, folder in found if folder for module in installed_modules(path)]
         self._others: set[str] | None = None
 
     def hold(self, path: str) -> bool:
@@ -58,13 +58,7 @@ class Rivals:
             return False
         if os.path.isabs(entry):
             return self.hold(entry)
-        return any(_identifier(entry).startswith(module) for module in self._modules)
-
-
-def _top_level_modules(path: str) -> list[str]:
-    """Return the modules beside a distribution's metadata: of an editable, what makes its import work."""
-    files = [file for file in installed_files(path) if "/" not in file]
-    return [file[: -len(".py")] for file in files if file.endswith(".py")]
+        return any(_identifier(entry).startswith(_identifier(module)) for module in self._modules)
 
 
 def _identifier(text: str) -> str:

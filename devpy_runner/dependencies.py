@@ -6,7 +6,6 @@ import re
 from importlib.metadata import distributions
 
 from devpy_pip_guard.distributions import normalized
-from devpy_virtualenv_plugin import record
 
 from . import editables, installed
 
@@ -24,24 +23,22 @@ _VERSION = re.compile(
 )
 
 
-def install(venv: str, base: str, pip: Pip) -> None:
+def install(site_packages: str, base_site_packages: str, pip: Pip) -> None:
     """Install into the overlay what its editables require and the base does not have.
 
     The base's packages are pinned: where one of them is too old, pip says so, and no second copy of it is installed.
 
-    :param venv: the overlay, absolute, with the editables already in it
-    :param base: the prefix of the conda environment, absolute
+    :param site_packages: the overlay's, absolute, with the editables already in it
+    :param base_site_packages: that of the conda environment, absolute
     :raises PipError: if a requirement cannot be met
     """
     import tempfile
 
-    site_packages = record.site_packages(venv)
-    assert site_packages is not None  # noqa: S101 - the editables are in it
     wanted = sorted(set(_requirements(site_packages)))
     if not wanted:
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="devpy-base-", encoding="utf-8") as constraints:
-        constraints.writelines(_pins(record.base_site_packages(site_packages, venv, base), site_packages))
+        constraints.writelines(_pins(base_site_packages, site_packages))
         constraints.flush()
         pip.run(["install", "--constraint", constraints.name, *wanted], "installing dependencies")
 

@@ -21,18 +21,19 @@ from pip._internal.cli.main import main
 
 sys.exit(main())
 """
+_OTHER_BASE = "name a real conda environment: devpy demo --base NAME"
 
 
 def make(prefix: str) -> None:
     """Make a conda-like environment with Python and pip. Its standard library is linked, not copied.
 
     :param prefix: where; absolute, does not exist yet
-    :raises DevpyError: if the running interpreter cannot be used in another place
+    :raises DevpyError: if the running interpreter cannot be used in another place, or carries no overlay
     """
-    version = "python{}.{}".format(*sys.version_info)
-    stdlib = os.path.join(prefix, "lib", version)
+    name = os.path.basename(sysconfig.get_path("stdlib"))
+    stdlib = os.path.join(prefix, "lib", name)
     site_packages = os.path.join(stdlib, "site-packages")
-    python = os.path.join(prefix, "bin", version)
+    python = os.path.join(prefix, "bin", name)
     for folder in (os.path.dirname(python), site_packages, os.path.join(prefix, "conda-meta")):
         os.makedirs(folder)
     _copy_interpreter(prefix, python)
@@ -73,8 +74,7 @@ def _install_pip(prefix: str, python: str, site_packages: str) -> None:
     try:
         session = cli_run(["--python", python, "--no-vcs-ignore", seeded], setup_logging=False)
     except (RuntimeError, SystemExit) as error:
-        mend = "name a real conda environment: devpy demo --base NAME"
-        raise DevpyError(f"{sys.executable} does not work as a base: {error}", mend) from error
+        raise DevpyError(f"{sys.executable} does not work as a base: {error}", _OTHER_BASE) from error
     purelib = os.fspath(session.creator.purelib)
     for name in os.listdir(purelib):
         if name == "pip" or name.startswith("pip-"):

@@ -9,11 +9,10 @@ from typing import NamedTuple
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import read_bytes
 from devpy_virtualenv_plugin import __version__, activate_scripts, record
-from devpy_virtualenv_plugin.layout import BRIDGE, IN_SITE_PACKAGES, LAUNCHER
+from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages, site_packages
 from devpy_virtualenv_plugin.record import Record
 
 from . import editables
-from .prefix import python_version
 from .worktree import is_managed_elsewhere
 
 TYPE_CHECKING = False
@@ -68,8 +67,8 @@ def examine(config: Config, base: str | None = None) -> Overlay:
 def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
     """Write the overlay's own files through virtualenv. Call it under the lock.
 
-    Packages that are in it stay, unless its making was interrupted, it was made for another minor version of Python, or
-    their console scripts are gone.
+    Packages that are in it stay, unless its making was interrupted or their console scripts are gone. Those for another
+    Python than the base's do not stay either: the creator sees to that.
 
     :param overlay: what `examine` said
     :param environ: the caller's environment variables
@@ -79,18 +78,22 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
 
     from .creation import make, unforeseen
 
-    version = ".".join((python_version(base.prefix) or "").split(".")[:2])
-    crashed = overlay.state == INCOMPLETE and not (overlay.record and overlay.record.built)
-    crashed = crashed or not _has_pyvenv_cfg(config.venv)  # virtualenv reads it, too
-    homes = [os.path.join("lib", f"python{version}"), "bin"]
-    if crashed or not all(os.path.isdir(os.path.join(config.venv, home)) for home in homes):
+    if overlay.record is None or not _may_stay(overlay.record, config.venv):
         empty(config.venv)
     elif overlay.state == INCOMPLETE:
-        _remove_remains(config.venv)
+        _remove_remains(site_packages(config.venv, overlay.record.python))
     make(config, base.prefix, environ)
-    missing = missing_parts(config.venv)
+    made = record.read(config.venv)
+    missing = missing_parts(config.venv, made.python) if made else [os.path.join(config.venv, record.FILE_NAME)]
     if missing:
         raise unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
+
+
+def _may_stay(made: Record, venv: str) -> bool:
+    """Tell whether what is installed in an overlay is of use when its own files are written anew."""
+    if not (made.complete or made.built) or not _has_pyvenv_cfg(venv):
+        return False
+    return os.path.isdir(site_packages(venv, made.python)) and os.path.isdir(os.path.join(venv, "bin"))
 
 
 def remove(venv: str) -> None:
@@ -163,11 +166,11 @@ def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator
         yield f"its Python is no longer in {found.base}"
     elif found.base_stamp != record.base_stamp(found.base):
         yield f"{found.base} has changed"
-    yield from _broken_files(config.venv)
+    yield from _broken_files(config.venv, found.python)
 
 
-def _broken_files(venv: str) -> Iterator[str]:
-    if missing_parts(venv):
+def _broken_files(venv: str, python: str) -> Iterator[str]:
+    if missing_parts(venv, python):
         yield "a part of it is missing"
     for script in activate_scripts.not_extended(os.path.join(venv, "bin")):
         yield f"{script} does not activate the base"
@@ -182,22 +185,23 @@ def _has_pyvenv_cfg(venv: str) -> bool:
     return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
 
 
-def missing_parts(venv: str) -> list[str]:
+def missing_parts(venv: str, python: str) -> list[str]:
     """Return the files without which an overlay does not work and that are not there, or hold nothing of use.
 
     :param venv: absolute
+    :param python: as its record has it
     """
-    missing = [path for path in parts(venv) if not os.path.isfile(path)]
+    missing = [path for path in parts(venv, python) if not os.path.isfile(path)]
     return missing if missing or _has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
 
 
-def parts(venv: str) -> list[str]:
+def parts(venv: str, python: str) -> list[str]:
     """Return the files without which an overlay does not work, absolute.
 
     :param venv: absolute
+    :param python: as its record has it
     """
-    site_packages = record.site_packages(venv) or os.path.join(venv, "lib")
-    own = [os.path.join(site_packages, name) for name in IN_SITE_PACKAGES]
+    own = in_site_packages(site_packages(venv, python))
     return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
 
 
@@ -217,21 +221,22 @@ def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
             yield f"no longer declared: {path}"
     if config.install_deps and not found.has_deps:
         yield "dependencies not installed"
-    if found.site_stamp != record.site_stamp(config.venv):
+    if found.site_stamp != record.site_stamp(site_packages(config.venv, found.python)):
         yield "packages in it have changed"
 
 
-def _remove_remains(venv: str) -> None:
+def _remove_remains(folder: str) -> None:
     """Remove what an interrupted pip leaves in the way of the next one.
 
     It has put files aside, under names with a tilde, whose metadata would still be found. And it has begun to install:
     RECORD comes last, and without it nothing can be uninstalled.
+
+    :param folder: the overlay's site-packages, absolute
     """
     import shutil
 
-    folder = record.site_packages(venv)
-    for entry in os.scandir(folder) if folder else ():
-        is_put_aside = entry.name.startswith("~") and entry.name != BRIDGE
+    for entry in os.scandir(folder):
+        is_put_aside = entry.name.startswith("~") and entry.name not in (PTH_BRIDGE, START_BRIDGE)
         is_begun = entry.name.endswith(".dist-info") and not os.path.exists(os.path.join(entry.path, "RECORD"))
         if not (is_put_aside or is_begun):
             continue

@@ -36,7 +36,7 @@ def python_version(prefix: str) -> str | None:
         if package == "python" and version[:1].isdigit() and build.endswith(".json"):
             return version
     target = os.path.basename(os.path.realpath(os.path.join(prefix, "bin", "python")))
-    version = target[len("python") :] if target.startswith("python") else ""
+    version = target[len("python") :].rstrip("dt") if target.startswith("python") else ""  # without its ABI flags
     major, _, minor = version.partition(".")
     return version if major.isdigit() and minor.isdigit() else None
 

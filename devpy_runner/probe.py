@@ -19,6 +19,7 @@ if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]  # of no concern to anything that is imported below
 
 import json
+import re
 from importlib import import_module
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from traceback import format_exception_only
@@ -230,30 +231,35 @@ def _overlay_site_packages() -> str:
 def _path_lines() -> dict[str, str]:
     """Return, by its real path, the first `.pth` file that adds a folder to `sys.path`."""
     lines: dict[str, str] = {}
-    for file, line in _pth_lines():
-        if not line.startswith(("import ", "import\t")):
-            lines.setdefault(os.path.realpath(os.path.join(os.path.dirname(file), line)), file)
+    for site_packages in _site_packages():
+        for file, folder in _site_files().folders(site_packages):
+            lines.setdefault(os.path.realpath(folder), file)
     return lines
 
 
-def _pth_lines() -> Iterator[tuple[str, str]]:
-    """Yield the files and lines from which `site` has filled `sys.path`."""
-    for folder in [entry for entry in sys.path if os.path.basename(entry) == "site-packages" and os.path.isdir(entry)]:
-        for name in sorted(os.listdir(folder)):
-            file = os.path.join(folder, name)
-            if name.endswith(".pth") and os.path.isfile(file):
-                with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-                    yield from ((file, line.strip()) for line in stream if line.strip() and not line.startswith("#"))
+def _site_packages() -> list[str]:
+    """Return the folders whose start-up files `site` has read."""
+    return [entry for entry in sys.path if os.path.basename(entry) == "site-packages" and os.path.isdir(entry)]
+
+
+def _site_files() -> Any:
+    return import_module("_devpy_guard.site_files")
 
 
 def _source_of_finder(finder: Any) -> dict[str, str]:
     module = _module_of_finder(_unwrapped(finder))
     if module.partition(".")[0] in ("_frozen_importlib", "_frozen_importlib_external", "zipimport"):
         return {"kind": STDLIB, "pth": ""}
-    for file, line in _pth_lines():
-        if line.startswith("import") and module and module in line:
-            return {"kind": PTH, "pth": file}
+    for site_packages in _site_packages():
+        for file, line in _site_files().code(site_packages):
+            if any(_lies_in(module, name) or _lies_in(name, module) for name in re.findall(r"[\w.]+", line)):
+                return {"kind": PTH, "pth": file}
     return {"kind": OTHER, "pth": ""}
+
+
+def _lies_in(inner: str, outer: str) -> bool:
+    """Tell whether a dotted name is another, or lies in the package that the other names."""
+    return bool(outer) and f"{inner}.".startswith(f"{outer}.")
 
 
 def _unwrapped(finder: Any) -> Any:

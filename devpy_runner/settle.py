@@ -7,6 +7,7 @@ import os
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.layout import site_packages
 
 from . import conda, condarc, environment, run_record, start_record
 from .conda_install import find_install
@@ -36,10 +37,11 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     overlay = _usable_overlay(config, root, environ, sync=sync)
     if overlay.record is None:
         raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
-    found = _found(config, root, overlay.record.base, environ)
+    base, python = overlay.record.base, overlay.record.python
+    found = _found(config, root, base, python, environ)
     start_record.refresh(config, found.base, found.settings, environ)
     warnings = [
-        *_of_undeclared(config),
+        *_of_undeclared(config, python),
         *_of_other_worktrees(config, root, environ),
         *_of_pythonpath(config, root, environ, folder),
     ]
@@ -74,7 +76,7 @@ def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def _found(config: Config, root: str, base: str, environ: Mapping[str, str]) -> RunRecord:
+def _found(config: Config, root: str, base: str, python: str, environ: Mapping[str, str]) -> RunRecord:
     """Return the answers together with the state of everything they were drawn from."""
     settings = condarc.read_settings(environ)
     named = [] if "/" in config.base else [os.path.join(folder, config.base) for folder in settings.envs_dirs]
@@ -88,18 +90,18 @@ def _found(config: Config, root: str, base: str, environ: Mapping[str, str]) -> 
         variables=environment.variables(config, root, base),
         settings=settings,
         callers={name: environ.get(name) for name in ("PYTHONPATH", *condarc.VARIABLES)},
-        unchanged={path: state(path) for path in _files(config, base, environ)},
+        unchanged={path: state(path) for path in _files(config, base, python, environ)},
         same={path: identity(path) for path in (config.venv, *through_symlinks, *named)},
     )
 
 
-def _files(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[str]:
+def _files(config: Config, base: str, python: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the files that the answers were drawn from, those of `overlay.examine` among them, there or not."""
     yield from (config.entry, config.file)
     yield from (os.path.join(config.venv, name) for name in (record.FILE_NAME, os.path.join("bin", "python")))
-    yield from parts(config.venv)
-    site_packages = record.site_packages(config.venv) or config.venv
-    yield from (site_packages, *(os.path.join(site_packages, name) for name in record.PATH_FILES))
+    yield from parts(config.venv, python)
+    folder = site_packages(config.venv, python)
+    yield from (folder, *(os.path.join(folder, name) for name in record.PATH_FILES))
     yield from (os.path.join(base, "conda-meta", "history"), os.path.join(base, "bin"))
     yield from (file for path in config.editables for file in files_to_watch(path))
     yield from start_record.sources(base)
@@ -111,9 +113,8 @@ def _is_traceable(found: RunRecord, environ: Mapping[str, str]) -> bool:
     return found.settings.root_prefix == find_install(environ)
 
 
-def _of_undeclared(config: Config) -> Iterator[str]:
-    site_packages = record.site_packages(config.venv)
-    there = installed(site_packages) if site_packages else []
+def _of_undeclared(config: Config, python: str) -> Iterator[str]:
+    there = installed(site_packages(config.venv, python))
     for path in sorted({editable.path for editable in there}.difference(config.editables)):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
 

@@ -10,6 +10,7 @@ from devpy_pip_guard import distributions
 from devpy_pip_guard.config import check_editables
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
+from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
@@ -67,8 +68,8 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
     :param config: from devpy.toml
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables
-    :raises DevpyError: if the base or a declared package is not there, something foreign stands in the overlay's place,
-        or a package cannot be built; the packages that were installed are then as they were
+    :raises DevpyError: if the base or a declared package is not there or unfit, something foreign stands in the
+        overlay's place, or a package cannot be built; the packages that were installed are then as they were
     """
     check_editables(config)
     base = find_base(config.base, environ)
@@ -138,9 +139,7 @@ def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) 
 
 
 def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
-    before = record.read(config.venv)
-    if before is None:
-        raise DevpyError(f"{config.venv}: its record is gone", "devpy update-editables")
+    before = _record(config)
     plan = _plan(config, before, wanted)
     after = before._replace(has_deps=config.install_deps)
     if plan.has_work:
@@ -153,7 +152,7 @@ def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
             plan = plan._replace(install=_plan(config, before, wanted).install)
             # Read before pip does: what is edited meanwhile counts as a change.
             built = {path: editables.build_files(path) for path in plan.install}
-            _install(plan, config, before.base, pip)
+            _install(plan, config, before, pip)
         except BaseException as error:
             if not room.is_lacking(error):  # else pip could not put back what it has changed
                 _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
@@ -174,7 +173,7 @@ def _plan(config: Config, before: Record, wanted: Wanted) -> Plan:
     install = [path for path in config.editables if _needs_work(path, by_path.get(path), before, wanted)]
     extra = [editable for editable in there if editable.path not in config.editables]
     uninstall = [editable for editable in extra if wanted.tidy or editable.path in before.editables]
-    has_changed = bool(install) or before.site_stamp != record.site_stamp(config.venv)
+    has_changed = bool(install) or before.site_stamp != record.site_stamp(site_packages(config.venv, before.python))
     add_deps = config.install_deps and (has_changed or not before.has_deps)
     return Plan(install, uninstall, add_deps)
 
@@ -185,7 +184,7 @@ def _needs_work(path: str, there: Editable | None, before: Record, wanted: Wante
     return (wanted.compiled and not there.is_pure) or editables.build_files_changed(path, before.editables[path])
 
 
-def _install(plan: Plan, config: Config, base: str, pip: Pip) -> None:
+def _install(plan: Plan, config: Config, made: Record, pip: Pip) -> None:
     if plan.install:
         before = _installed(config)
         requests = [argument for path in plan.install for argument in ("--editable", path)]
@@ -197,7 +196,7 @@ def _install(plan: Plan, config: Config, base: str, pip: Pip) -> None:
         _uninstall(_former_names(before, _installed(config)), config, pip)
         _note_installed(plan.install, config, pip)
     if plan.add_deps:
-        dependencies.install(config.venv, base, pip)
+        dependencies.install(_site_packages(config), site_packages(made.base, made.python), pip)
 
 
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
@@ -248,9 +247,9 @@ def _note_installed(paths: list[str], config: Config, pip: Pip) -> None:
 def _write_record(config: Config, now: Record) -> None:
     """Remember what is there now, unless nothing is new."""
     known = {path: files for path, files in now.editables.items() if path in config.editables}
-    stamp = record.site_stamp(config.venv)
+    stamp = record.site_stamp(site_packages(config.venv, now.python))
     if stamp != now.site_stamp:  # a script that has left the overlay gives its name back to the base's
-        base_scripts.link(Path(config.venv), Path(now.base))
+        base_scripts.link(Path(config.venv), Path(now.base), now.python)
     after = now._replace(complete=True, base_name=config.base, editables=known, site_stamp=stamp)
     if after != record.read(config.venv):
         record.write(after)
@@ -261,6 +260,15 @@ def _installed(config: Config) -> list[Editable]:
 
 
 def _site_packages(config: Config) -> str:
-    folder = record.site_packages(config.venv)
-    assert folder is not None  # noqa: S101 - the overlay is complete
-    return folder
+    return site_packages(config.venv, _record(config).python)
+
+
+def _record(config: Config) -> Record:
+    """Return what the overlay says of itself.
+
+    :raises DevpyError: if somebody has taken that away meanwhile
+    """
+    made = record.read(config.venv)
+    if made is None:
+        raise DevpyError(f"{config.venv}: its record is gone", "devpy update-editables")
+    return made

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from devpy_pip_guard import distributions
 
-from . import record
-from .layout import LAUNCHER
+from .layout import LAUNCHER, site_packages
 
 # Conda takes the installation it manages from the interpreter it runs on.
 _CONDA = re.compile(rb"(conda|mamba)(-.*)?|activate|deactivate")
@@ -53,7 +52,7 @@ exec(compile(source, __file__, "exec"))
 """
 
 
-def link(venv: Path, base: Path) -> None:
+def link(venv: Path, base: Path, python: str) -> None:
     """Make `bin` hold a link for every console script of the base, and no link for one that is gone.
 
     There is none for a script of the base's copy of a distribution that the overlay has, too: it has either a successor
@@ -62,6 +61,7 @@ def link(venv: Path, base: Path) -> None:
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
+    :param python: the folder of its Python in `lib`
     """
     launcher = venv / LAUNCHER
     launcher.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def link(venv: Path, base: Path) -> None:
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)
-    wanted = set(console_scripts(base)) - _replaced_scripts(venv, base)
+    wanted = set(console_scripts(base, python)) - _replaced_scripts(venv, base, python)
     target = os.path.join(os.pardir, LAUNCHER)
     for entry in list(os.scandir(venv / "bin")):
         if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in wanted:
@@ -80,13 +80,15 @@ def link(venv: Path, base: Path) -> None:
             os.symlink(target, script)
 
 
-def console_scripts(base: Path) -> Iterator[str]:
+def console_scripts(base: Path, python: str) -> Iterator[str]:
     """Yield the names of the executable files in the base's `bin` that start the base's own Python.
 
     :param base: the prefix of the conda environment, absolute
+    :param python: the folder of its Python in `lib`
     """
     bin_folder = os.path.realpath(os.fsencode(base / "bin"))
-    named: set[str] = set().union(*map(distributions.declared_scripts, _base_metadata(base)))
+    metadata = distributions.metadata(site_packages(os.fspath(base), python))
+    named: set[str] = set().union(*(distributions.declared_scripts(path) for _, path in metadata))
     for entry in os.scandir(bin_folder):
         if _CONDA.fullmatch(entry.name) or not entry.is_file() or not os.access(entry.path, os.X_OK):
             continue
@@ -101,13 +103,10 @@ def console_scripts(base: Path) -> Iterator[str]:
             yield os.fsdecode(entry.name)
 
 
-def _replaced_scripts(venv: Path, base: Path) -> set[str]:
+def _replaced_scripts(venv: Path, base: Path, python: str) -> set[str]:
     """Return the names of the base's scripts that come from distributions which the overlay has, too."""
-    site_packages = record.site_packages(os.fspath(venv))
-    if site_packages is None:
-        return set()
-    names = {name for name, _ in distributions.metadata(site_packages)}
-    of_base = record.base_site_packages(site_packages, os.fspath(venv), os.fspath(base))
+    of_overlay, of_base = (site_packages(os.fspath(prefix), python) for prefix in (venv, base))
+    names = {name for name, _ in distributions.metadata(of_overlay)}
     replaced = [path for name, path in distributions.metadata(of_base) if name in names]
     return {script for path in replaced for script in distributions.console_scripts(path)}
 
@@ -124,11 +123,6 @@ def _is_in(bin_folder: bytes, interpreter: bytes) -> bool:
 
 def _is_python(interpreter: bytes) -> bool:
     return os.path.basename(interpreter).startswith(b"python")
-
-
-def _base_metadata(base: Path) -> list[str]:
-    folders = base.glob("lib/python3.*/site-packages")
-    return [path for folder in folders for _, path in distributions.metadata(os.fspath(folder))]
 
 
 def with_shebang(python: Path, body: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
+import sys
 from argparse import ArgumentError
 from contextlib import suppress
 from functools import cached_property
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from virtualenv.app_data.base import AppData
     from virtualenv.config.cli.parser import VirtualEnvOptions
 
+    from .base_python import BasePython
     from .record import Record
 
 CONFIG_OPTION = "--devpy-config"
@@ -57,8 +60,11 @@ class DevpyCreator(Creator, Describe):
 
     @classmethod
     def can_create(cls, interpreter: PythonInfo) -> CreatorMeta | None:
-        """Accept any CPython on POSIX: only `create` can say why it refuses one that is not conda's."""
-        fits = interpreter.implementation == "CPython" and os.name == "posix"
+        """Accept any CPython and PyPy on POSIX: only `create` can say why it refuses one.
+
+        No other Python, though: where virtualenv has no creator of its own for it, this one would be the default.
+        """
+        fits = interpreter.implementation in ("CPython", "PyPy") and os.name == "posix"
         return CreatorMeta() if fits and interpreter.version_info[:2] >= OLDEST_PYTHON else None
 
     @classmethod
@@ -85,18 +91,21 @@ class DevpyCreator(Creator, Describe):
         virtualenv adds its activation scripts afterwards, and nothing that it documents runs after that. So they are
         extended when the process ends, or by whoever has called virtualenv before that, see `activate_scripts`.
 
-        :raises DevpyError: if the interpreter is not conda's, the destination is not devpy's to write, or devpy.toml
-            is missing or broken
+        :raises DevpyError: if the interpreter is not conda's or cannot carry an overlay, the destination is not
+            devpy's to write, or devpy.toml is missing or broken
         """
         # Imported here, so that nobody else who runs virtualenv pays for it.
         from . import activate_scripts, base_scripts, record, startup
+        from .base_python import refuse_unfit
         from .lock import empty, locked
 
         _refuse_other_than_conda(self.base)
+        refuse_unfit(self._python)
         _refuse_foreign(self.dest)
         pyvenv_cfg = _as_text(self._pyvenv_cfg)  # a devpy.toml that is broken ends it here, before anything is written
+        _warn_of_untested(self._python)
         with locked(os.fspath(self.dest)):
-            if self._empties:
+            if self._empties or not self._is_for_this_python():
                 empty(os.fspath(self.dest))
             unfinished = self._unfinished_record()
             record.write(unfinished)
@@ -106,9 +115,9 @@ class DevpyCreator(Creator, Describe):
             record.replace_file(os.fspath(self.dest / "pyvenv.cfg"), pyvenv_cfg)
             self._link_interpreter()
             self.purelib.mkdir(parents=True, exist_ok=True)
-            startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python >= (3, 11))
-            base_scripts.link(self.dest, self.base)
-            stamp = record.site_stamp(os.fspath(self.dest))
+            startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python.minor >= (3, 11))
+            base_scripts.link(self.dest, self.base, self._python.name)
+            stamp = record.site_stamp(os.fspath(self.purelib))
             record.write(unfinished._replace(complete=True, built=True, site_stamp=stamp))
         atexit.register(activate_scripts.extend, self.bin_dir)
 
@@ -140,15 +149,24 @@ class DevpyCreator(Creator, Describe):
 
         return load(self.config_option or _nearest_config(self.dest)).file
 
-    @property
-    def _python(self) -> tuple[int, int]:
-        version = self.interpreter.version_info
-        return version.major, version.minor
+    @cached_property
+    def _python(self) -> BasePython:
+        from .base_python import BasePython
+
+        version = ".".join(str(part) for part in self.interpreter.version_info[:3])
+        return BasePython(os.fspath(self.base), self.interpreter.implementation, version, self.purelib.parent.name)
 
     @property
     def _base_site_packages(self) -> Path:
         """The base's site-packages: conda lays out every environment as an overlay is laid out."""
         return self.base / self.purelib.relative_to(self.dest)
+
+    def _is_for_this_python(self) -> bool:
+        """Tell whether what is in the overlay was installed for this Python; for another one, it is of no use."""
+        from . import record
+
+        old = record.read(os.fspath(self.dest))
+        return old is not None and old.python == self._python.name
 
     def _unfinished_record(self) -> Record:
         """Return the record of an overlay that is being made; it is devpy's mark as well."""
@@ -166,6 +184,7 @@ class DevpyCreator(Creator, Describe):
             base_name="",  # whether the name leads to this base, the plugin cannot tell
             base=os.fspath(self.base),
             base_stamp=record.base_stamp(os.fspath(self.base)),
+            python=self._python.name,
             editables=kept.editables if kept else {},
             has_deps=False,  # the base may have lost some
             site_stamp="",
@@ -183,12 +202,14 @@ class DevpyCreator(Creator, Describe):
     def _link_interpreter(self) -> None:
         """Link to the interpreter, whose own name holds its version: another minor version leaves the link dangling.
 
-        A copy would not do, since conda's interpreters find their shared library from where they lie.
+        A copy would not do, since conda's interpreters find their shared library from where they lie. Every name that
+        the base has for it leads to the overlay, those of a free-threaded (`python3.13t`) or debug build among them.
         """
-        versioned = "python{}.{}".format(*self._python)
         self.bin_dir.mkdir(exist_ok=True)
-        _symlink(self.base / "bin" / versioned, self.exe)
-        for name in ("python3", versioned):
+        _symlink(self.base / "bin" / self._python.name, self.exe)
+        versioned = re.compile(r"python{}\.{}[a-z]*".format(*self._python.minor))
+        names = {name for name in os.listdir(self.base / "bin") if versioned.fullmatch(name)}
+        for name in names | {"python3"}:
             _symlink(Path(self.exe.name), self.bin_dir / name)
 
 
@@ -221,6 +242,14 @@ def _refuse_other_than_conda(prefix: Path) -> None:
     if not (prefix / "conda-meta").is_dir():
         mend = "add --discovery devpy to take the one that devpy.toml names, or --python PREFIX/bin/python"
         raise DevpyError(f"{prefix} is not a conda environment", mend)
+
+
+def _warn_of_untested(python: BasePython) -> None:
+    from .base_python import UPGRADE, untested
+
+    problem = untested(python)
+    if problem and sys.stderr is not None:
+        print(f"devpy: warning: {problem}\n  {UPGRADE}", file=sys.stderr)
 
 
 def _refuse_foreign(dest: Path) -> None:

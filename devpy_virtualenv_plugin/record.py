@@ -45,6 +45,9 @@ class Record(NamedTuple):
     """The prefix of the conda environment."""
     base_stamp: str
     """What `base_stamp` gave for the prefix."""
+    python: str
+    """The folder of the overlay's Python in `lib`, and its name in `bin`: `python3.11`, or `python3.13t` if it is
+    free-threaded. No other folder in `lib` counts."""
     editables: dict[str, dict[str, BuildFile]]
     """For each package that devpy installed, by its folder, its build files by name."""
     has_deps: bool
@@ -120,29 +123,13 @@ def is_marked(venv: str) -> bool:
     return any(line.startswith("devpy-config = ") for line in lines)
 
 
-def site_packages(venv: str) -> str | None:
-    """Return the overlay's site-packages, or None if there is not exactly one."""
-    lib = os.path.join(venv, "lib")
-    names = os.listdir(lib) if os.path.isdir(lib) else []
-    folders = [os.path.join(lib, name, "site-packages") for name in names if name.startswith("python3.")]
-    found = [folder for folder in folders if os.path.isdir(folder)]
-    return found[0] if len(found) == 1 else None
+def site_stamp(site_packages: str) -> str:
+    """Return a text that changes whenever something is installed into the overlay or removed from it.
 
-
-def base_site_packages(site_packages: str, venv: str, base: str) -> str:
-    """Return the base's site-packages: conda lays out every environment as an overlay is laid out.
-
-    :param site_packages: the overlay's; all paths are absolute
+    :param site_packages: the overlay's, absolute, there or not
     """
-    return os.path.join(base, os.path.relpath(site_packages, venv))
-
-
-def site_stamp(venv: str) -> str:
-    """Return a text that changes whenever something is installed into the overlay or removed from it."""
-    folder = site_packages(venv)
-    if folder is None:
-        return "-"
-    return " ".join(_stamp(path) for path in (folder, *(os.path.join(folder, name) for name in PATH_FILES)))
+    path_files = (os.path.join(site_packages, name) for name in PATH_FILES)
+    return " ".join(_stamp(path) for path in (site_packages, *path_files))
 
 
 def base_stamp(prefix: str) -> str:
@@ -170,10 +157,12 @@ def _load(venv: str) -> Any:
 
 
 def _parse(data: Any) -> Record:
-    strings = ("version", "venv", "config", "base_name", "base", "base_stamp", "site_stamp")
+    strings = ("version", "venv", "config", "base_name", "base", "base_stamp", "python", "site_stamp")
     if any(type(data[name]) is not str for name in strings):
         raise TypeError
     if b"\0" in os.fsencode("".join(data[name] for name in strings)):
+        raise ValueError
+    if not data["python"].startswith("python") or os.sep in data["python"]:
         raise ValueError
     editables = {
         path: {

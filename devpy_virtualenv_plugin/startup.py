@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import devpy_pip_guard
 
-from .layout import BRIDGE, GUARD
+from . import layout
 from .lock import held
+from .record import replace_file
 
-_KEPT = ("__init__", "distributions", "precedence", "rivals")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BRIDGES = {
+    # In the scope of `site.addsitedir`, whose `known_paths` it passes on.
+    layout.PTH_BRIDGE: f"import {layout.GUARD}; {layout.GUARD}.start(known_paths)\n",
+    layout.START_BRIDGE: f"{layout.GUARD}:start\n",
+}
+"""What leads from an overlay to the base, see `devpy_pip_guard.start`; the name sorts behind that of every editable."""
+
+_KEPT = ("__init__", "distributions", "precedence", "rivals", "site_files")
 """The modules that a start of Python may need; the others are compressed, since an overlay shall be small."""
 
 # Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
@@ -53,31 +64,37 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
     :param has_tomllib: whether its standard library reads TOML (Python 3.11 and later)
     :raises RuntimeError: if the interpreter cannot compile them
     """
-    guard, sitecustomize = site_packages / GUARD, site_packages / "sitecustomize.py"
-    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard)
+    guard, sitecustomize = site_packages / layout.GUARD, site_packages / "sitecustomize.py"
+    more = {"__init__.py": "\n" + places(base_site_packages, site_packages.parents[2])}
+    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard, more)
     os.replace(guard / sitecustomize.name, sitecustomize)
     if not has_tomllib:
-        _copy_sources(_package_folder("tomli"), guard / "_tomli")
+        _copy_sources(_package_folder("tomli"), guard / "_tomli", {})
     _compile(python, sitecustomize, guard)
     # Last, since it is what makes an interpreter use the rest.
-    (site_packages / BRIDGE).write_text(bridge(base_site_packages, site_packages.parents[2]), encoding="ascii")
+    bridge = layout.bridge(os.fspath(site_packages))
+    (site_packages / bridge).write_text(BRIDGES[bridge], encoding="ascii")
+    for other in {*BRIDGES} - {bridge}:  # devpy 0.2 has written the same one for all
+        (site_packages / other).unlink(missing_ok=True)
 
 
-def bridge(base_site_packages: Path, venv: Path) -> str:
-    """Return the text of the `.pth` that leads from an overlay to the base's site-packages.
+def places(base_site_packages: Path, venv: Path) -> str:
+    """Return the line that tells the guard its places, in ASCII whatever the paths are.
 
-    Its one line runs inside `site.addsitedir`, whose `known_paths` it passes on; see `devpy_pip_guard.start`. The name
-    of the file sorts behind that of every editable. The path is spelled in ASCII, since site reads the file in the
-    locale's encoding.
+    It is compiled with the guard, where it costs a start of Python nothing; and entry points are given no arguments.
     """
-    base, made = os.fsencode(base_site_packages), os.fsencode(venv)
-    return f"import {GUARD}; {GUARD}.start({base!r}, known_paths, {made!r})\n"
+    return f"BASE, MADE = {os.fsencode(base_site_packages)!r}, {os.fsencode(venv)!r}\n"
 
 
-def _copy_sources(source: Path, target: Path) -> None:
+def _copy_sources(source: Path, target: Path, more: Mapping[str, str]) -> None:
+    """Copy the modules of a package, each in one step.
+
+    :param more: text to add to some, by their file names
+    """
     target.mkdir(exist_ok=True)
     for file in source.glob("*.py"):
-        shutil.copyfile(file, target / file.name)
+        text = file.read_text(encoding="utf-8") + more.get(file.name, "")
+        replace_file(os.fspath(target / file.name), text)
 
 
 def _package_folder(name: str) -> Path:

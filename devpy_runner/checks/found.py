@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import is_held
-from devpy_virtualenv_plugin.record import Record, base_site_packages, site_packages
+from devpy_virtualenv_plugin.record import Record
 
 from .. import environment
 from ..condarc import read_settings
@@ -96,27 +97,27 @@ class Setup:
     @property
     def python(self) -> str:
         """The overlay's interpreter, absolute."""
-        venv, _ = self._usable()
+        venv, made = self._usable()
         python = os.path.join(venv, "bin", "python")
         if not os.path.exists(python):
             raise Skipped("the overlay's Python is gone")
-        if not all(os.path.isfile(part) for part in parts(venv)):
+        if not all(os.path.isfile(part) for part in parts(venv, made.python)):
             raise Skipped("a part of the overlay is missing")
         return python
 
     @property
     def site_packages(self) -> str:
         """The overlay's site-packages, absolute."""
-        venv, _ = self._usable()
-        folder = site_packages(venv)
-        if folder is None:
+        venv, made = self._usable()
+        folder = site_packages(venv, made.python)
+        if not os.path.isdir(folder):
             raise Skipped("the overlay has no site-packages")
         return folder
 
     @property
     def base_site_packages(self) -> str:
         """The site-packages that the overlay lets in from the base, absolute."""
-        return base_site_packages(self.site_packages, self.config.venv, self.record.base)
+        return site_packages(self.record.base, self.record.python)
 
     def _usable(self) -> tuple[str, Record]:
         """Return where the overlay is, and its record, unless only a sync could make use of it."""

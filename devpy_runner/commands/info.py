@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin import record
+from devpy_virtualenv_plugin.layout import site_packages
 
 from .. import editables, start_record
 from ..overlay import CURRENT, Overlay, examine
@@ -70,7 +70,7 @@ def collect(config: Config, root: str) -> dict[str, Any]:
         "python": os.path.join(config.venv, "bin", "python"),
         "pip": os.path.join(config.venv, "bin", "pip"),
         "install editable deps": config.install_deps,
-        "editable packages": [{"path": path, "state": state} for path, state in _packages(config)],
+        "editable packages": [{"path": path, "state": state} for path, state in _packages(config, overlay)],
         "environment variables": config.env,
     }
 
@@ -101,9 +101,9 @@ def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
     return {"state": state, "seconds": age}
 
 
-def _packages(config: Config) -> list[tuple[str, str]]:
-    site_packages = record.site_packages(config.venv)
-    there = {editable.path for editable in editables.installed(site_packages)} if site_packages else set()
+def _packages(config: Config, overlay: Overlay) -> list[tuple[str, str]]:
+    folder = site_packages(config.venv, overlay.record.python) if overlay.record is not None else None
+    there = {editable.path for editable in editables.installed(folder)} if folder else set()
     declared = [(path, _package_state(path, path in there)) for path in config.editables]
     undeclared = sorted(there.difference(config.editables))
     return declared + [(path, "installed, but not declared") for path in undeclared]

@@ -48,8 +48,8 @@ unset DEVPY_TEST_ACTIVATED
 
 # Nothing that a conda environment needs; together nine tenths of an interpreter's files.
 _LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "site-packages", "test", "tests", "config-*", "ensurepip", "idlelib", "lib2to3", "pydoc_data",
-    "tkinter", "turtledemo",
+    "__pycache__", "site-packages", "dist-packages", "test", "tests", "config-*", "ensurepip", "idlelib", "lib2to3",
+    "pydoc_data", "tkinter", "turtledemo",
 )  # fmt: skip
 
 
@@ -137,9 +137,9 @@ class Channel:
         if not requirements:
             return []
         folder = self._staging / "wheels" / hashlib.sha256(repr((minor, requirements)).encode()).hexdigest()
-        program = interpreters.find(minor).program  # which evaluates the requirements' markers for its own version
+        pip = interpreters.find(minor).pip  # which evaluates the requirements' markers for its own version
         pure = ["--only-binary=:all:", "--platform=any", "--abi=none", "--implementation=py"]
-        command = [str(program), "-I", "-m", "pip", "--quiet", "download", *pure, f"--python-version={minor}"]
+        command = [*pip, "--quiet", "download", *pure, f"--python-version={minor}"]
         subprocess.run([*command, "--dest", str(folder), *requirements], check=True, env=self._environ)
         return sorted(folder.glob("*.whl"))
 
@@ -192,11 +192,16 @@ def _copy_interpreter(interpreter: Interpreter, tree: Path) -> None:
     if interpreter.shared_library:
         shutil.copy(interpreter.prefix / "lib" / interpreter.shared_library, tree / "lib")
         _look_beside_program(program, interpreter.prefix / "lib")
-    shutil.copytree(interpreter.stdlib, tree / "lib" / name, ignore=_LEFT_OUT)
+    shutil.copytree(interpreter.stdlib, tree / "lib" / name, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
     (tree / "lib" / name / "site-packages").mkdir()
     (tree / "lib" / name / "site-packages" / "README.txt").write_text("third-party packages\n", encoding="utf-8")
-    headers = next(interpreter.prefix.joinpath("include").glob(name + "*"))
-    shutil.copytree(headers, tree / "include" / headers.name)
+    if (
+        interpreter.stdlib / "dist-packages"
+    ).is_symlink():  # Debian's, which looks there, and whose pip installs below `local`
+        (tree / "lib" / name / "dist-packages").symlink_to("site-packages")
+        (tree / "local").symlink_to(".")
+    for headers in interpreter.prefix.joinpath("include").glob(name + "*"):
+        shutil.copytree(headers, tree / "include" / headers.name)
 
 
 def _look_beside_program(program: Path, library_folder: Path) -> None:
@@ -263,7 +268,7 @@ def _paths(tree: Path, hardcoded_prefix: str) -> list[dict[str, object]]:
     """Return the entries of paths.json; the build configuration's prefix is to be replaced by the environment's."""
     entries = []
     for path in _files(tree):
-        content = path.read_bytes()
+        content = b"" if path.is_dir() else path.read_bytes()  # the former: a link to a folder
         entry: dict[str, object] = {
             "_path": path.relative_to(tree).as_posix(),
             "path_type": "softlink" if path.is_symlink() else "hardlink",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from devpy_virtualenv_plugin import layout
 from devpy_virtualenv_plugin.lock import locked
 
 from .commands import Devpy, Result, clean_environ, run
@@ -286,7 +287,7 @@ def test_overlay_that_is_being_made(setup: SetUp) -> None:
 
 def test_overlay_without_its_bridge(setup: SetUp) -> None:
     """Nobody is told that the base has no pip."""
-    with away(setup.site_packages / "~devpy.pth"):
+    with away(setup.site_packages / layout.bridge(str(setup.site_packages))):
         first, *others = setup.unhealthy()
     assert setup.devpy("true").code == 0  # takes note that nothing else has changed
     assert first[:2] == ("warning", "overlay")

@@ -18,6 +18,8 @@ from urllib.parse import quote
 import pytest
 from virtualenv import cli_run
 
+from devpy_virtualenv_plugin import layout
+
 from .commands import Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 
@@ -552,6 +554,7 @@ def test_isolated_build_does_not_see_the_base(observe: Callable[[Case], Observat
 
 
 def bridge_without_guard(overlay: Overlay) -> None:
+    (overlay.site_packages / layout.bridge(str(overlay.site_packages))).unlink()
     (overlay.site_packages / "~devpy.pth").write_text(f"{overlay.base.site_packages}\n")
 
 

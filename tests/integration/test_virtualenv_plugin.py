@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from devpy_virtualenv_plugin import layout
+
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .interpreters import find
@@ -91,8 +93,9 @@ def test_devpy_takes_it_for_its_own(root: Path, environ: Environ) -> None:
 
 
 def test_no_second_pip_and_hardly_any_disk(root: Path, base: CondaEnvironment) -> None:
-    names = {path.name for path in root.glob(".venv/lib/python3*/site-packages/*")}
-    assert names == {"~devpy.pth", "_devpy_guard", "sitecustomize.py", "__pycache__"}
+    (site_packages,) = root.glob(".venv/lib/python3*/site-packages")
+    names = {path.name for path in site_packages.iterdir()}
+    assert names == {layout.bridge(str(site_packages)), "_devpy_guard", "sitecustomize.py", "__pycache__"}
     pip = run([root / ".venv/bin/pip", "--version"], cwd=root, environ={})
     assert str(base.site_packages / "pip") in pip.out
     assert sum(path.lstat().st_blocks * 512 for path in (root / ".venv").rglob("*")) < 300_000

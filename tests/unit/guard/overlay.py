@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import devpy_pip_guard
+from devpy_virtualenv_plugin import layout, startup
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:
@@ -21,19 +23,29 @@ def empty_files(folder: Path, *names: str) -> Path:
     return write_files(folder, dict.fromkeys(names, "raise SystemExit('imported')\n"))
 
 
-class Overlay:
-    """A site-packages folder with the guard in it, and one of a base."""
+def write_start_files(site_packages: Path, base: Path, bridge: str) -> None:
+    """Write the guard, as source, and the bridge.
 
-    def __init__(self, folder: Path) -> None:
+    :param bridge: the name of its file
+    """
+    ignored = shutil.ignore_patterns("__pycache__", "sitecustomize.py")
+    guard = shutil.copytree(Path(devpy_pip_guard.__file__).parent, site_packages / layout.GUARD, ignore=ignored)
+    with (guard / "__init__.py").open("a", encoding="utf-8") as stream:
+        stream.write(startup.places(base, site_packages.parents[2]))
+    write_files(site_packages, {bridge: startup.BRIDGES[bridge]})
+
+
+class Overlay:
+    """A site-packages folder with the guard in it, and one of a base.
+
+    :param minor: of the Python 3.X that it is for, if not for this one
+    """
+
+    def __init__(self, folder: Path, minor: int = sys.version_info.minor) -> None:
         self.venv, self.base = folder / ".venv", folder / "base"
-        self.site_packages = self.venv / "lib" / "python3" / "site-packages"
-        guard = self.site_packages / "_devpy_guard"
-        guard.mkdir(parents=True)
+        self.site_packages = self.venv / "lib" / f"python3.{minor}" / "site-packages"
         self.base.mkdir()
-        for source in Path(devpy_pip_guard.__file__).parent.glob("*.py"):
-            shutil.copy(source, guard)
-        bridge = f"import _devpy_guard; _devpy_guard.start({str(self.base).encode()!r}, known_paths)\n"
-        write_files(self.site_packages, {"~devpy.pth": bridge})
+        write_start_files(self.site_packages, self.base, layout.bridge(str(self.site_packages)))
 
     def install(
         self, name: str, project: Path, pth: str = "", files: Mapping[str, str] | None = None, top_level: str = ""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from . import pep829
 from .overlay import Overlay, empty_files, write_files
 
 ASK = """\
@@ -213,6 +214,20 @@ def test_finder_of_a_backend(overlay: Overlay, tmp_path: Path) -> None:
     assert ask(overlay).packages == {"dist": (str(project), {"renamed": (file, file)})}
 
 
+@pytest.mark.parametrize("minor", [15, 18])
+def test_finder_that_an_entry_point_installs(tmp_path: Path, minor: int) -> None:
+    """What is beside it for older Pythons does not count, nor the module that it is in, which is the backend's."""
+    overlay = Overlay(tmp_path, minor)
+    project = empty_files(tmp_path / "project", "code/__init__.py")
+    file = str(project / "code" / "__init__.py")
+    finder = FINDER.format(file=file).replace("sys.meta_path", "def install(): sys.meta_path")
+    files = {"_of_dist.py": finder, "dist.start": "\ufeff_of_dist:install\n", "dist.pth": "import older\n"}
+    overlay.install("dist", project, files=files, top_level="renamed\n")
+    answer = ask(overlay, program=pep829.prelude(minor) + ASK)
+    assert answer.packages == {"dist": (str(project), {"renamed": (file, file)})}
+    assert answer.elsewhere == []
+
+
 def test_module_that_was_installed_into_site_packages(overlay: Overlay, tmp_path: Path) -> None:
     overlay.install("dist", tmp_path, files={"compiled.py": "", "dist_data/table.txt": ""})
     file = str(overlay.site_packages / "compiled.py")
@@ -221,7 +236,9 @@ def test_module_that_was_installed_into_site_packages(overlay: Overlay, tmp_path
 
 def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
     """It compiles the package when that is imported, and cannot."""
-    text = FINDER.format(file="").replace("        if name ==", "        open('/nowhere/ninja')\n        if name ==")
+    text = FINDER.format(file="").replace(
+        "            return", "            open('/nowhere/ninja')\n            return"
+    )
     finder = {"_finder_of_dist.py": text}
     overlay.install("dist", tmp_path, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
     assert ask(overlay).modules == {"dist": []}

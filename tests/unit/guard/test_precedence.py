@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-import devpy_pip_guard
-from devpy_virtualenv_plugin import layout, startup
+from devpy_virtualenv_plugin import layout
+
+from . import pep829
+from .overlay import write_start_files
 
 SITE_PACKAGES = f"lib/python3.{sys.version_info.minor}/site-packages"
 
@@ -60,6 +62,8 @@ class Tree(NamedTuple):
     """An overlay, its base, and checkouts beside them."""
 
     root: Path
+    minor: int = 0
+    """The Python 3.X whose `site` is emulated; 0 for this one's own."""
 
     @property
     def overlay(self) -> Path:
@@ -82,10 +86,12 @@ class Tree(NamedTuple):
         self.add(site_packages / f"{folder.replace('/', '-')}.pth", f"{self.root / folder}\n")
 
     def add_finder(self, site_packages: Path, module: str, mapping: Mapping[str, str], install: str = AHEAD) -> None:
-        """Add a finder and the `.pth` that installs it; a mapping to `folder/` is a namespace package's part."""
+        """Add a finder and what installs it on any Python; a mapping to `folder/` is a namespace package's part."""
         absolute = {name: f"{self.root}/{file}" for name, file in mapping.items()}
-        self.add(site_packages / f"{module}.py", f"MAPPING = {absolute!r}\n{FINDER}{install}")
-        self.add(site_packages / f"{module}.pth", f"import {module}\n")
+        function = f"def install():\n{textwrap.indent(install, '    ')}"
+        self.add(site_packages / f"{module.replace('.', '/')}.py", f"MAPPING = {absolute!r}\n{FINDER}\n{function}")
+        self.add(site_packages / f"{module}.pth", f"import {module}; {module}.install()\n")
+        self.add(site_packages / f"{module}.start", f"{module}:install\n")
 
     def add_editable(self, site_packages: Path, name: str, folder: str, *files: str, editable: bool = True) -> None:
         """Add the metadata of a distribution in a folder, and the files that were installed with it."""
@@ -99,19 +105,26 @@ class Tree(NamedTuple):
         return json.loads(self.run(WHERE, *names).replace(f"{self.root}/", ""))
 
     def run(self, program: str, *args: str) -> str:
-        command = [sys.executable, "-I", "-S", "-c", program, str(self.overlay), *args]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8", env={})
+        done = self.start(program, *args)
+        assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
+    def start(self, program: str, *args: str) -> subprocess.CompletedProcess[str]:
+        program = (pep829.prelude(self.minor) if self.minor else "") + program
+        command = [sys.executable, "-I", "-S", "-c", program, str(self.overlay), *args]
+        return subprocess.run(command, check=False, capture_output=True, encoding="utf-8", env={})
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    tree = Tree(tmp_path)
+
+@pytest.fixture(params=[0, 15], ids=["this site", "PEP 829"])
+def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
+    return make_tree(tmp_path, request.param)
+
+
+def make_tree(root: Path, minor: int) -> Tree:
+    tree = Tree(root, minor)
     tree.base.mkdir(parents=True)
-    guard = tree.overlay / layout.GUARD
-    shutil.copytree(Path(devpy_pip_guard.__file__).parent, guard, ignore=shutil.ignore_patterns("__pycache__"))
-    bridge = startup.bridge(tree.base, tree.root / "worktree/.venv")
-    (tree.overlay / layout.BRIDGE).write_text(bridge, encoding="ascii")
+    bridge = layout.START_BRIDGE if minor else layout.bridge(str(tree.overlay))
+    write_start_files(tree.overlay, tree.base, bridge)
     return tree
 
 
@@ -148,6 +161,20 @@ def test_base_that_pythonpath_names(tree: Tree) -> None:
     assert shown.split() == [f"{tree.root}/{file}" for file in files]
 
 
+def test_base_that_a_pth_of_the_overlay_names(tree: Tree) -> None:
+    """It would be let in before the bridge is reached, each time that these files are read."""
+    tree.write("worktree/src/alpha.py", f"base/{SITE_PACKAGES}/alpha.py", f"base/{SITE_PACKAGES}/found.py")
+    tree.write("worktree/found.py", "beta/src/beta.py")
+    tree.add(tree.overlay / "conda.pth", f"{tree.base}\n{tree.root}/worktree/src\n")
+    tree.add_finder(tree.overlay, "_finder", {"found": "worktree/found.py"})
+    tree.add_path(tree.base, "beta/src")
+    assert tree.where("alpha", "found", "beta") == {
+        "alpha": "worktree/src/alpha.py",
+        "found": "worktree/found.py",
+        "beta": "beta/src/beta.py",
+    }
+
+
 # Finders.
 
 
@@ -174,6 +201,16 @@ def test_finder_of_the_overlay_comes_before_that_of_the_base(tree: Tree) -> None
     tree.write("worktree/alpha.py", "other/alpha.py")
     tree.add_finder(tree.overlay, "_own_finder", {"alpha": "worktree/alpha.py"}, AHEAD)
     tree.add_finder(tree.base, "_finder", {"alpha": "other/alpha.py"}, AHEAD)
+    assert tree.where("alpha") == {"alpha": "worktree/alpha.py"}
+
+
+@pytest.mark.parametrize("module", ["_known_to_nobody", "_known.to.nobody"])
+def test_editable_of_a_backend_that_is_not_known(tree: Tree, module: str) -> None:
+    """Its finder stands at the end, and the base holds another copy: the overlay's RECORD tells whose the finder is."""
+    tree.write("worktree/alpha.py", f"base/{SITE_PACKAGES}/alpha.py")
+    tree.add_finder(tree.overlay, module, {"alpha": "worktree/alpha.py"}, BEHIND)
+    assert tree.where("alpha") == {"alpha": f"base/{SITE_PACKAGES}/alpha.py"}
+    tree.add_editable(tree.overlay, "sample_alpha", "worktree", f"{module.replace('.', '/')}.py")
     assert tree.where("alpha") == {"alpha": "worktree/alpha.py"}
 
 
@@ -250,10 +287,7 @@ def test_namespace_that_the_overlays_finder_keeps_to_itself(tree: Tree) -> None:
 def test_finder_that_the_overlay_adds_twice(tree: Tree) -> None:
     """In a virtual environment, `site` reads every `.pth` file twice, with the same set of known paths."""
     tree.write("worktree/src/ns/mine.py", f"base/{SITE_PACKAGES}/ns/theirs.py")
-    tree.add_finder(tree.overlay, "_own_finder", {"ns": "worktree/src/ns/"}, "")
-    tree.add(
-        tree.overlay / "_own_finder.pth", "import sys, _own_finder; sys.meta_path.insert(0, _own_finder.Finder())\n"
-    )
+    tree.add_finder(tree.overlay, "_own_finder", {"ns": "worktree/src/ns/"}, "sys.meta_path.insert(0, Finder())\n")
     program = (
         "import site, sys; known = set(sys.path); site.addsitedir(sys.argv[1], known); "
         "site.addsitedir(sys.argv[1], known); import ns.theirs; print(len(sys.meta_path))"
@@ -268,8 +302,7 @@ def test_finder_of_the_base_can_be_found_and_removed(tree: Tree) -> None:
         "import site, sys; site.addsitedir(sys.argv[1]); from _finder import Finder; print(Finder in sys.meta_path); "
         "sys.meta_path.remove(Finder); import beta"
     )
-    command = [sys.executable, "-I", "-S", "-c", program, str(tree.overlay)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", env={}, check=False)
+    done = tree.start(program)
     assert done.stdout == "True\n"
     assert MISSING in done.stderr
 
@@ -394,12 +427,14 @@ def test_rival_by_an_egg_link(rival: Tree) -> None:
 
 
 @pytest.mark.parametrize("place", [AHEAD, BEHIND])
-def test_rival_with_a_finder_of_its_own(rival: Tree, place: str) -> None:
+@pytest.mark.parametrize("module", ["_alpha", "_impl.alpha"])
+def test_rival_with_a_finder_of_its_own(rival: Tree, module: str, place: str) -> None:
     """The finder goes, and with it what it would find outside the checkout, such as compiled modules."""
-    rival.add_editable(rival.base, "sample_alpha", "other", "_alpha.py", "_alpha.pth")
+    files = (f"{module.replace('.', '/')}.py", f"{module}.pth", f"{module}.start")
+    rival.add_editable(rival.base, "sample_alpha", "other", *files)
     rival.write("build/_compiled.py")
     names = {name: f"other/src/{name}.py" for name in ("old", "alpha")}
-    rival.add_finder(rival.base, "_alpha", {**names, "_compiled": "build/_compiled.py"}, place)
+    rival.add_finder(rival.base, module, {**names, "_compiled": "build/_compiled.py"}, place)
     expected = {**WITHOUT_RIVAL, "_compiled": MISSING}
     assert rival.where(*expected) == expected
 
@@ -471,8 +506,7 @@ def test_rival_inside_the_bases_prefix(rival: Tree) -> None:
 def test_module_that_a_pth_of_the_base_imports_from_a_rival(rival: Tree) -> None:
     rival.add_editable(rival.base, "sample_alpha", "other", "x.pth")
     rival.add(rival.base / "a.pth", f"import sys; sys.path.insert(0, {str(rival.root / 'other/src')!r})\n")
-    rival.add(rival.base / "b.pth", "import alpha.old, beta\n")
-    rival.add_path(rival.base, "beta/src")
+    rival.add(rival.base / "c.pth", "import alpha.old, beta\n")
     assert rival.where(*WITHOUT_RIVAL) == WITHOUT_RIVAL
 
 
@@ -548,11 +582,59 @@ def test_second_look_at_a_base_with_a_rival(rival: Tree) -> None:
     rival.add_editable(rival.base, "sample_alpha", "other", "_alpha.py")
     rival.add_path(rival.base, "other/src")
     rival.add_finder(rival.base, "_alpha", {})
-    rival.add(rival.base / "_alpha.pth", "import _alpha, sys; sys.meta_path.insert(0, _alpha.Finder)\n")
     path, finders = json.loads(rival.run(PIPS_SECOND_LOOK))
     expected = [rival.overlay, rival.root / "worktree/src", rival.base, rival.root / "beta/src"]
     assert path == [str(folder) for folder in expected]
     assert [finder for finder in finders if "_alpha" in finder] == []
+
+
+OLD_PIPS_SECOND_LOOK = """
+import json, site, sys, types
+sys.path[:0] = ["/build/site"]
+site.addsitedir(sys.argv[1])
+pips = sys.modules["sitecustomize"] = types.ModuleType("sitecustomize")
+pips.original_sys_path = sys.path[:]
+site.addsitedir(sys.argv[1], known_paths=set())
+print(json.dumps(sys.path[len(pips.original_sys_path):]))
+"""
+
+
+def test_second_look_of_an_old_pip(tree: Tree) -> None:
+    """It takes for what the environment has added whatever is appended once more."""
+    tree.write("worktree/src/alpha.py", "beta/src/beta.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add_path(tree.base, "beta/src")
+    expected = [tree.overlay, tree.root / "worktree/src", tree.base, tree.root / "beta/src"]
+    assert json.loads(tree.run(OLD_PIPS_SECOND_LOOK)) == [str(folder) for folder in expected]
+
+
+def test_site_asked_again_by_others(tree: Tree) -> None:
+    program = "import site, sys; site.addsitedir(sys.argv[1]); before = [*sys.path]; site.addsitedir(sys.argv[1]); "
+    assert tree.run(program + "print(before == sys.path)") == "True\n"
+
+
+# Pythons to come.
+
+
+@pytest.mark.parametrize("minor", [15, 18, 20])
+def test_python_that_ignores_import_lines(tmp_path: Path, minor: int) -> None:
+    """Editables have moved to `.start` files by then; what is left of the lines is nobody's fault."""
+    tree = make_tree(tmp_path, minor)
+    tree.write("worktree/alpha.py", f"base/{SITE_PACKAGES}/alpha.py", "other/beta.py", "other/gamma.py")
+    tree.add_finder(tree.overlay, "__editable___alpha_finder", {"alpha": "worktree/alpha.py"}, BEHIND)
+    names = {name: f"other/{name}.py" for name in ("alpha", "beta")}
+    tree.add_finder(tree.base, "__editable___alpha_finder_of_base", names)
+    tree.add(tree.base / "gamma.pth", f"import sys; sys.path.append({str(tree.root / 'other')!r})\n")
+    found = json.loads(tree.start(WHERE, "alpha", "beta", "gamma").stdout.replace(f"{tree.root}/", ""))
+    gamma = "other/gamma.py" if minor < 18 else MISSING
+    assert found == {"alpha": "worktree/alpha.py", "beta": "other/beta.py", "gamma": gamma}
+    program = (
+        "import site, sys; site.addsitedir(sys.argv[1]); import _devpy_guard; print(_devpy_guard in sys.meta_path)"
+    )
+    done = tree.start(program)
+    assert done.stdout == "True\n"
+    warned = [line for line in done.stderr.splitlines() if "finder" not in line and "gamma" not in line]
+    assert (bool(done.stderr), warned) == (minor == 20, [])
 
 
 # What it costs.

@@ -208,7 +208,7 @@ def test_tests_folder_with_the_name_of_the_package(worktree: Worktree) -> None:
 
 
 def test_code_of_the_base_is_refused(worktree: Worktree) -> None:
-    """A finder that devpy does not know stands behind the search of `sys.path`, and so behind the base."""
+    """A finder that nothing records as an editable's stands behind the search of `sys.path`, and so behind the base."""
     (worktree.overlay.site_packages / "__editable__.Alpha.pth").unlink()
     finder = "\n".join([
         "import sys",
@@ -218,7 +218,8 @@ def test_code_of_the_base_is_refused(worktree: Worktree) -> None:
         f"        return spec_from_file_location(name, {str(worktree.source)!r}) if name == 'alpha' else None",
         "sys.meta_path.append(Finder)",
     ])  # fmt: skip
-    worktree.overlay.install("Alpha", worktree.root, pth="import _finder\n", files={"_finder.py": finder})
+    worktree.overlay.install("Alpha", worktree.root, pth="import _finder\n")
+    write_files(worktree.overlay.site_packages, {"_finder.py": finder})
     write_files(worktree.overlay.base, {"alpha.py": ALPHA})
     outcome = worktree.pytest()
     problem = comes_from(worktree, worktree.overlay.base / "alpha.py", f"{worktree.overlay.base}, the base, holds it")

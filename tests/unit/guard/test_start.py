@@ -58,15 +58,26 @@ def test_stays_when_it_could_not_get_into_pip(meta_path: list[object], monkeypat
     assert devpy_pip_guard in meta_path
 
 
-def test_base_comes_in_once_with_its_own_pth_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A base, without anything, for an overlay that stands where it was made."""
     base = tmp_path / "base ä"
-    (base / "more").mkdir(parents=True)
+    base.mkdir()
+    monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(base))
+    monkeypatch.setattr(devpy_pip_guard, "MADE", os.fsencode(devpy_pip_guard.OVERLAY))
+    return base
+
+
+@pytest.mark.parametrize("known_paths", [set(), None], ids=["of a .pth", "of a .start"])
+def test_base_comes_in_once_with_its_own_pth_files(
+    base: Path, known_paths: set[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (base / "more").mkdir()
     (base / "more.pth").write_text("more\n")
     monkeypatch.setattr(sys, "path", [])
-    known_paths: set[str] = set()
 
-    devpy_pip_guard.start(os.fsencode(base), known_paths)
-    devpy_pip_guard.start(os.fsencode(base), known_paths)
+    devpy_pip_guard.start(known_paths)
+    devpy_pip_guard.start(known_paths)
 
     assert sys.path == [str(base), str(base / "more")]
     assert devpy_pip_guard in sys.meta_path
@@ -91,63 +102,60 @@ BUILT_IN = Finder("_frozen_importlib", "BuiltinImporter")
 
 def start_with(finders: list[object], monkeypatch: pytest.MonkeyPatch, base: Path, *pth_lines: str) -> list[object]:
     """Start with these finders, on a base with a `.pth` of these lines, and return the finders beside the guard."""
-    base.mkdir(exist_ok=True)
     (base / "of-the-base.pth").write_text("".join(f"{line}\n" for line in pth_lines))
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "meta_path", finders)
-    devpy_pip_guard.start(os.fsencode(base), set())
+    devpy_pip_guard.start(set())
     assert sys.meta_path is finders
     return [finder for finder in finders if finder is not devpy_pip_guard]
 
 
 @pytest.mark.parametrize("module", ["__editable___alpha_1_0_finder", "editables.redirector"])
-def test_finder_of_an_editable_comes_before_the_path(
-    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finder_of_an_editable_comes_before_the_path(module: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finder = Finder(module)
-    found = start_with([BUILT_IN, PATH_FINDER, finder], monkeypatch, tmp_path)
+    found = start_with([BUILT_IN, PATH_FINDER, finder], monkeypatch, base)
     assert found == [BUILT_IN, finder, PATH_FINDER]
 
 
 def test_finders_of_editables_keep_their_order_and_the_others_their_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = Finder("__editable___alpha_1_0_finder"), Finder("__editable___beta_1_0_finder")
     ahead, behind = Finder("hook"), Finder("six")
     finders: list[object] = [ahead, BUILT_IN, PATH_FINDER, first, behind, second]
-    found = start_with(finders, monkeypatch, tmp_path)
+    found = start_with(finders, monkeypatch, base)
     assert found == [ahead, BUILT_IN, first, second, PATH_FINDER, behind]
 
 
-def test_finders_that_are_no_editables_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finders_that_are_no_editables_stay(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finders: list[object] = [BUILT_IN, PATH_FINDER, Finder("six"), Finder("my__editable___"), SimpleNamespace()]
-    assert start_with([*finders], monkeypatch, tmp_path) == finders
+    assert start_with([*finders], monkeypatch, base) == finders
 
 
-def test_finder_of_the_base_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finder_of_the_base_stays_behind(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The base's own editable may be another worktree's code, or an older copy of what the overlay holds."""
     own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
     monkeypatch.setattr(sys, "finder_of_the_base", of_base, raising=False)
     line = "import sys; sys.meta_path.append(sys.finder_of_the_base)"
-    found = start_with([BUILT_IN, PATH_FINDER, own], monkeypatch, tmp_path, line)
+    found = start_with([BUILT_IN, PATH_FINDER, own], monkeypatch, base, line)
     assert found == [BUILT_IN, own, PATH_FINDER, of_base]
 
 
-def test_finder_of_the_base_stays_behind_the_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finder_of_the_base_stays_behind_the_second_time(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`site` may be asked again for a folder that it has added."""
     own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
     finders: list[object] = [BUILT_IN, own, PATH_FINDER, of_base]
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", finders)
-    devpy_pip_guard.start(os.fsencode(tmp_path), {str(tmp_path)})
+    devpy_pip_guard.start({str(base)})
     assert finders == [devpy_pip_guard, BUILT_IN, own, PATH_FINDER, of_base]
 
 
-def test_without_a_guard_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_guard_no_base(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", SimpleNamespace())
 
     with pytest.raises(TypeError):
-        devpy_pip_guard.start(os.fsencode(tmp_path), set())
+        devpy_pip_guard.start(set())
 
     assert sys.path == []

@@ -139,5 +139,6 @@ def test_only_where_the_base_is_not_active(
     monkeypatch.setattr(devpy_pip_guard, "own_finders", ["from the first of two calls"])
     os.environ.update(callers)
     folder = f"{BASE}/lib/python3.11/site-packages"
-    devpy_pip_guard.start(os.fsencode(folder), {folder})
+    monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(folder))
+    devpy_pip_guard.start({folder})
     assert ("SET" in os.environ) == is_asked

@@ -36,7 +36,7 @@ def setup(tmp_path: Path, base: Path, other: Path, monkeypatch: pytest.MonkeyPat
         program(prefix / "bin" / "python", "#!/bin/sh\n")
     (root / "devpy.toml").write_text(f'[python]\nbase_conda_env = "{base}"\n')
     setup = Setup(str(root), {})
-    record = Record("1", True, True, str(root / ".venv"), "", "", str(base), "", {}, False, "")
+    record = Record("1", True, True, str(root / ".venv"), "", "", str(base), "", "python3.11", {}, False, "")
     on_path = os.pathsep.join(str(prefix / "bin") for prefix in (root / ".venv", base, other))
     setup.__dict__["config"] = load(str(root / "devpy.toml"))
     setup.__dict__["overlay"] = Overlay(CURRENT, [], False, record)

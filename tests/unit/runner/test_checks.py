@@ -50,6 +50,7 @@ RECORD = Record(
     base_name="base",
     base="/base",
     base_stamp="",
+    python="python3.11",
     editables={},
     has_deps=False,
     site_stamp="",

@@ -232,6 +232,12 @@ def test_python_version(root: Path, records: list[str], version: str) -> None:
     assert python_version(str(root)) == version
 
 
+@pytest.mark.parametrize("name", ["python3.13t", "python3.13d", "python3.13td"])
+def test_python_version_of_a_free_threaded_or_debug_build(root: Path, name: str) -> None:
+    add_python(root, name)
+    assert python_version(str(root)) == "3.13"
+
+
 @pytest.mark.parametrize("name", ["python3", "pypy3.10", "python3.x"])
 def test_python_version_that_nothing_tells(root: Path, name: str) -> None:
     add_python(root, name)

@@ -91,21 +91,20 @@ def test_virtualenv_that_does_what_nobody_foresaw(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("lacking", ["pyvenv.cfg", "everything"])
+@pytest.mark.parametrize("lacking", ["pyvenv.cfg", "devpy.json"])
 def test_virtualenv_that_leaves_half_an_overlay(
     config: Config, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     whole = virtualenv.cli_run
 
     def cli_run(options: list[str], **kwargs: Any) -> None:
-        if lacking == "pyvenv.cfg":
+        if lacking == "pyvenv.cfg":  # else it makes nothing at all
             whole(options, **kwargs)
             Path(config.venv, "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
 
     monkeypatch.setattr(virtualenv, "cli_run", cli_run)
-    with pytest.raises(DevpyError, match=f"has left {config.venv} without") as raised:
+    with pytest.raises(DevpyError, match=f"has left {config.venv} without {lacking}") as raised:
         make(config, environ)
-    assert "pyvenv.cfg" in raised.value.problem
     assert raised.value.mend == KNOWN
 
 

@@ -34,11 +34,9 @@ class Overlay:
     """An overlay on a base, each with nothing but the metadata of its distributions."""
 
     def __init__(self, folder: Path) -> None:
-        self.venv, self.base = folder / ".venv", folder / "base"
-        self.site_packages = self.venv / "lib" / "python3.11" / "site-packages"
-        self.base_site_packages = self.base / "lib" / "python3.11" / "site-packages"
-        self.site_packages.mkdir(parents=True)
-        self.base_site_packages.mkdir(parents=True)
+        self.site_packages, self.base_site_packages = folder / "overlay", folder / "base"
+        self.site_packages.mkdir()
+        self.base_site_packages.mkdir()
         self.pip = RecordingPip()
 
     def add_editable(self, name: str, *requires: str) -> None:
@@ -47,7 +45,7 @@ class Overlay:
         (self.site_packages / f"{name}.dist-info" / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
 
     def install(self) -> RecordingPip:
-        dependencies.install(str(self.venv), str(self.base), cast("Pip", self.pip))
+        dependencies.install(str(self.site_packages), str(self.base_site_packages), cast("Pip", self.pip))
         return self.pip
 
 

@@ -19,6 +19,7 @@ from devpy_runner import overlay, run_record, start_record
 from devpy_runner.activation import CondaSettings
 from devpy_runner.run_record import RunRecord
 from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.record import BuildFile, Record
 
 from ..fuzzing import contents, fuzzed, json_values, listing, mutations, only_refusals, texts
@@ -51,9 +52,10 @@ def complete(config: Config) -> str:
         base_name="shared",
         base="/envs/shared",
         base_stamp="- -",
+        python="python3.11",
         editables={config.editables[0]: {"setup.py": BuildFile(1, 0, "e3b0")}},
         has_deps=False,
-        site_stamp=record.site_stamp(config.venv),
+        site_stamp=record.site_stamp(site_packages(config.venv, "python3.11")),
     )
     record.write(made)
     return Path(config.venv, record.FILE_NAME).read_text("utf-8")

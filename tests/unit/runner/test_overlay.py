@@ -13,6 +13,7 @@ from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import editables, overlay
 from devpy_virtualenv_plugin import __version__, record
+from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
@@ -59,7 +60,7 @@ def made(tmp_path: Path) -> Made:
     (base / "conda-meta" / "history").touch()
     (base / "bin" / "python3.11").touch()
     (venv / "bin" / "python").symlink_to(base / "bin" / "python3.11")
-    for part in overlay.parts(str(venv)):
+    for part in overlay.parts(str(venv), "python3.11"):
         Path(part).parent.mkdir(parents=True, exist_ok=True)
         Path(part).touch()
     (venv / "pyvenv.cfg").write_text(PYVENV_CFG, encoding="utf-8")
@@ -74,9 +75,10 @@ def made(tmp_path: Path) -> Made:
             base_name="shared",
             base=str(base),
             base_stamp=record.base_stamp(str(base)),
+            python="python3.11",
             editables={str(package): editables.build_files(str(package))},
             has_deps=False,
-            site_stamp=record.site_stamp(str(venv)),
+            site_stamp=record.site_stamp(site_packages(str(venv), "python3.11")),
         )
     )
     return Made(config, venv, base, package)

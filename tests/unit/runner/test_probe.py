@@ -16,15 +16,23 @@ import pytest
 import devpy_pip_guard
 from devpy_runner import probe
 
+from ..guard import pep829
+
 SOURCE = Path(probe.__file__)
-OLDEST_STANDARD_LIBRARY = {"__future__", "collections", "importlib", "json", "os", "sys", "traceback", "typing"}
+OLDEST_STANDARD_LIBRARY = {
+    "__future__", "collections", "importlib", "json", "os", "re", "sys", "traceback", "typing",
+}  # fmt: skip
 START = "import _devpy_guard; _devpy_guard.own_path[:] = sys.path[:]; _devpy_guard.own_finders[:] = sys.meta_path"
 
 
 class Interpreter:
-    """A Python that has the guard in a site-packages folder of its own, as an overlay's has."""
+    """A Python that has the guard in a site-packages folder of its own, as an overlay's has.
 
-    def __init__(self, folder: Path) -> None:
+    :param minor: of the Python 3.X whose `site` is emulated; 0 for this one's own
+    """
+
+    def __init__(self, folder: Path, minor: int = 0) -> None:
+        self._prelude = pep829.prelude(minor) if minor else ""
         self.site_packages = folder / "lib" / "python3.x" / "site-packages"
         shutil.copytree(Path(devpy_pip_guard.__file__).parent, self.site_packages / "_devpy_guard")
 
@@ -35,6 +43,7 @@ class Interpreter:
         added = [] if pythonpath is None else [str(pythonpath)]
         steps = [
             "import site, runpy, sys",
+            self._prelude,
             f"site.addsitedir({str(self.site_packages)!r})",
             START,
             f"sys.argv = {['probe', *task]!r}",
@@ -131,6 +140,20 @@ def test_finder_and_the_paths_it_leads_to(interpreter: Interpreter, tmp_path: Pa
     assert finder in state["finders"]
     (found,) = interpreter.ask("find", "mapped")["modules"]
     assert [(copy["file"], copy["kind"], copy["pth"]) for copy in found["copies"]] == [(str(module), "finder", pth)]
+
+
+@pytest.mark.parametrize("module", ["_impl", "_impl.finder"])
+@pytest.mark.parametrize("minor", [15, 18])
+def test_finder_that_an_entry_point_installs(tmp_path: Path, module: str, minor: int) -> None:
+    """On Pythons of PEP 829, whatever the `.pth` file beside it says."""
+    interpreter = Interpreter(tmp_path / "overlay", minor)
+    code = f"import sys\nclass Finder: find_spec = lambda *_: None\nFinder.__module__ = {module!r}\n"
+    write(interpreter.site_packages / "_impl.py", f"{code}def install(): sys.meta_path.append(Finder)\n")
+    interpreter.add_path("a.pth", "import _impl; _impl.install()")
+    interpreter.add_path("a.start", "_impl:install")
+    state = interpreter.ask("state")
+    start = str(interpreter.site_packages / "a.start")
+    assert {"name": f"{module}.Finder", "paths": [], "kind": "pth", "pth": start} in state["finders"]
 
 
 def test_copy_that_devpy_has_left_out(interpreter: Interpreter, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from devpy_runner.conda import Base
 from devpy_runner.overlay import ABSENT, Overlay
 from devpy_runner.pip import Pip, PipError
 from devpy_runner.progress import Progress
+from devpy_virtualenv_plugin import record
+
+from ..virtualenv_plugin.test_record import make_record
 
 
 def test_a_python_of_unknown_version_is_announced_without_it(tmp_path: Path) -> None:
@@ -30,6 +33,7 @@ def test_a_pip_that_uninstalls_nothing_is_not_asked_for_ever(tmp_path: Path) -> 
     site_packages = tmp_path / ".venv" / "lib" / "python3.11" / "site-packages"
     info = site_packages / "stranger-1.dist-info"
     info.mkdir(parents=True)
+    record.write(make_record(tmp_path / ".venv"))
     (info / "METADATA").write_text("Name: stranger\n", encoding="utf-8")
     origin = {"url": f"file://{tmp_path}/stranger", "dir_info": {"editable": True}}
     (info / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")

@@ -10,6 +10,7 @@ import pytest
 
 from devpy_virtualenv_plugin import base_scripts, layout
 
+PYTHON = "python3.11"
 BODY = "import sys\nprint(sys.argv[0], __name__, sys.argv[1:])\n"
 
 
@@ -21,7 +22,7 @@ def add_script(base: Path, name: str, header: str, mode: int = 0o755) -> None:
 
 
 def names(base: Path) -> list[str]:
-    return sorted(base_scripts.console_scripts(base))
+    return sorted(base_scripts.console_scripts(base, PYTHON))
 
 
 # Each with the base's `bin` in the place of {}.
@@ -143,7 +144,7 @@ def run(script: Path, *args: str) -> str:
 
 
 def test_link(venv: Path, base: Path) -> None:
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     tool = venv / "bin" / "tool"
     assert run(tool, "a b", "") == f"{tool} __main__ ['a b', '']"
     assert run(venv / "bin" / "own") == "own"
@@ -152,17 +153,17 @@ def test_link(venv: Path, base: Path) -> None:
 
 
 def test_link_again_follows_the_base(venv: Path, base: Path) -> None:
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     (venv / "bin" / "users-link").symlink_to("/nowhere")
     add_script(base, "new", f"#!{base}/bin/python\n")
     (base / "bin" / "tool").unlink()
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert sorted(os.listdir(venv / "bin")) == ["new", "own", "python", "users-link"]
     assert run(venv / "bin" / "own") == "own"
 
 
 def test_script_that_has_left_the_base(venv: Path, base: Path) -> None:
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     (base / "bin" / "tool").unlink()
     done = subprocess.run([venv / "bin" / "tool"], check=False, capture_output=True, encoding="utf-8", env={})
     problem, mend = done.stderr.splitlines()
@@ -194,7 +195,7 @@ def test_difficult_paths(tmp_path: Path, folder: str, side: str) -> None:
     venv = make_venv(tmp_path / (folder if side == "venv" else "there") / ".venv")
     base = tmp_path / (folder if side == "base" else "here") / "base"
     add_script(base, "tool", "")
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     (venv / "bin" / "tool").symlink_to(os.path.join(os.pardir, layout.LAUNCHER))
     assert run(venv / "bin" / "tool", "x") == f"{venv / 'bin' / 'tool'} __main__ ['x']"
 
@@ -205,7 +206,7 @@ def test_base_whose_path_is_not_utf_8(tmp_path: Path, venv: Path) -> None:
     (base / "bin").mkdir(parents=True)
     (base / "bin" / "tool").write_bytes(b"#!" + os.fsencode(base) + b"/bin/python\n")
     (base / "bin" / "tool").chmod(0o755)
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     (base / "bin" / "tool").write_text("print('works')\n", encoding="utf-8")
     assert run(venv / "bin" / "tool") == "works"
 
@@ -215,7 +216,7 @@ def test_link_in_a_copy_runs_on_the_copys_python(tmp_path: Path, base: Path) -> 
     (base / "bin" / "tool").write_text(show, encoding="utf-8")
     venvs = [tmp_path / "made", tmp_path / "sp ace"]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venvs[0]], check=True)
-    base_scripts.link(venvs[0], base)
+    base_scripts.link(venvs[0], base, PYTHON)
     shutil.copytree(venvs[0], venvs[1], symlinks=True)
     for venv in venvs:
         assert run(venv / "bin" / "tool", "a b") == f"{venv} {venv}/bin/tool ['a b']"
@@ -223,7 +224,7 @@ def test_link_in_a_copy_runs_on_the_copys_python(tmp_path: Path, base: Path) -> 
 
 # Distributions that both have.
 
-SITE_PACKAGES = "lib/python3.11/site-packages"
+SITE_PACKAGES = f"lib/{PYTHON}/site-packages"
 ENTRY_POINTS = "[console_scripts]\nold = m:f\n# no = m:f\n\n[ gui_scripts ]\nold-window=m:f\n[other]\nnot-one = m:f\n"
 
 
@@ -254,12 +255,12 @@ def shared(venv: Path, base: Path) -> tuple[Path, Path]:
 @pytest.mark.parametrize("name", ["sample_name", "Sample.Name", "SAMPLE__name", "sample-name"])
 def test_scripts_of_a_distribution_that_the_overlay_has(shared: tuple[Path, Path], name: str) -> None:
     venv, base = shared
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
     add_metadata(venv, f"{name}-2.0.dist-info", name)
     (venv / "bin" / "old").unlink()
     (venv / "bin" / "old").write_text("#!/bin/sh\necho the overlay's own\n", encoding="utf-8")
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert linked(venv) == ["not-one", "tool"]
     assert "the overlay's own" in (venv / "bin" / "old").read_text("utf-8")
 
@@ -267,10 +268,10 @@ def test_scripts_of_a_distribution_that_the_overlay_has(shared: tuple[Path, Path
 def test_scripts_come_back_when_the_distribution_leaves_the_overlay(shared: tuple[Path, Path]) -> None:
     venv, base = shared
     (venv / SITE_PACKAGES / "sample-name.egg-link").write_text("/src\n.", encoding="utf-8")
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert linked(venv) == ["not-one", "tool"]
     (venv / SITE_PACKAGES / "sample-name.egg-link").unlink()
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
 
 
@@ -281,5 +282,5 @@ def test_scripts_of_the_bases_egg_link(shared: tuple[Path, Path], tmp_path: Path
     (egg_info / "entry_points.txt").write_text("[console_scripts]\ntool = m:f\n", encoding="utf-8")
     (base / SITE_PACKAGES / "My-Egg.egg-link").write_text(f"{tmp_path}/src\n.", encoding="utf-8")
     add_metadata(venv, "my_egg-2.0.dist-info", "my-egg")
-    base_scripts.link(venv, base)
+    base_scripts.link(venv, base, PYTHON)
     assert linked(venv) == ["not-one", "old", "old-file", "old-window"]

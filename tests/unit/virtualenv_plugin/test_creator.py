@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,7 +36,13 @@ def test_creates_for_cpython(version: tuple[int, int]) -> None:
     assert DevpyCreator.can_create(interpreter("CPython", version))
 
 
-@pytest.mark.parametrize(("implementation", "version"), [("PyPy", (3, 10)), ("CPython", (3, 7)), ("CPython", (2, 7))])
+def test_says_itself_why_it_makes_nothing_for_pypy() -> None:
+    assert DevpyCreator.can_create(interpreter("PyPy", (3, 11)))
+
+
+@pytest.mark.parametrize(
+    ("implementation", "version"), [("GraalVM", (3, 12)), ("CPython", (3, 7)), ("CPython", (2, 7))]
+)
 def test_does_not_create_for_others(implementation: str, version: tuple[int, int]) -> None:
     assert not DevpyCreator.can_create(interpreter(implementation, version))
 
@@ -185,3 +193,86 @@ def test_option_is_added_once() -> None:
     add_config_option(parser)
     add_config_option(parser)
     assert parser.parse_args(["--devpy-config", "x"]).devpy_config == "x"
+
+
+# Pythons of other kinds.
+
+
+def session_on(prefix: Path, venv: Path, environ: dict[str, str]) -> Any:
+    options = ["--creator", "devpy", "--python", str(prefix / "bin" / "python"), str(venv)]
+    return session_via_cli(options, setup_logging=False, env=environ)
+
+
+@pytest.fixture
+def own_name(conda_prefix: Path) -> str:
+    return next(path.name for path in (conda_prefix / "lib").glob("python3.*"))
+
+
+@pytest.fixture
+def free_threaded(
+    tmp_path: Path, conda_prefix: Path, own_name: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """A session on a prefix that is laid out as that of a free-threaded Python."""
+    prefix, name = tmp_path / "free-threaded", f"{own_name}t"
+    shutil.copytree(conda_prefix, prefix, symlinks=True)
+    (prefix / "lib" / name / "site-packages").mkdir(parents=True)
+    (prefix / "bin" / name).symlink_to(own_name)
+    (tmp_path / "devpy.toml").write_text(TOML, encoding="utf-8")
+    session = session_on(prefix, tmp_path / ".venv", environ)
+    install_path = session.interpreter.install_path
+    monkeypatch.setattr(session.interpreter, "install_path", lambda key: install_path(key).replace(own_name, name))
+    return session
+
+
+def test_overlay_on_a_free_threaded_python(tmp_path: Path, own_name: str, free_threaded: Any) -> None:
+    name, venv, prefix = f"{own_name}t", tmp_path / ".venv", tmp_path / "free-threaded"
+    free_threaded.creator.create()
+    found = record.read(str(venv))
+    assert found is not None
+    assert found.python == name
+    assert [path.name for path in (venv / "lib").glob("python*")] == [name]
+    assert os.readlink(venv / "bin" / "python") == str(prefix / "bin" / name)
+    assert {os.readlink(venv / "bin" / link) for link in (name, own_name, "python3")} == {"python"}
+    assert list((venv / "lib" / name / "site-packages").glob("~devpy.*"))
+    guard = (venv / "lib" / name / "site-packages" / "_devpy_guard" / "__init__.pyc").read_bytes()
+    assert os.fsencode(f"{prefix}/lib/{name}/site-packages") in guard
+
+
+def test_overlay_made_for_another_python_is_emptied(
+    tmp_path: Path, own_name: str, conda_prefix: Path, environ: dict[str, str], free_threaded: Any
+) -> None:
+    venv = tmp_path / ".venv"
+    create(venv, environ, "--python", str(conda_prefix / "bin" / "python"))
+    for name in (own_name, "python3.1"):
+        (venv / "lib" / name / "site-packages").mkdir(parents=True, exist_ok=True)
+        (venv / "lib" / name / "site-packages" / "compiled.so").touch()
+    create(venv, environ, "--python", str(conda_prefix / "bin" / "python"))
+    assert len(list(venv.glob("lib/python*/site-packages/compiled.so"))) == 2
+    free_threaded.creator.create()
+    assert [path.name for path in (venv / "lib").glob("python*")] == [f"{own_name}t"]
+
+
+@pytest.mark.parametrize("lost", ["its program", "CPython"])
+@pytest.mark.parametrize("made", [False, True])
+def test_unfit_python_is_refused_before_anything_changes(
+    tmp_path: Path,
+    own_name: str,
+    environ: dict[str, str],
+    free_threaded: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+    made: bool,
+) -> None:
+    prefix, venv = tmp_path / "free-threaded", tmp_path / ".venv"
+    if made:
+        create(venv, environ, "--python", str(prefix / "bin" / "python"))
+    before = {path: path.lstat().st_mtime_ns for path in venv.rglob("*")}
+    if lost == "CPython":
+        monkeypatch.setattr(free_threaded.interpreter, "implementation", "PyPy")
+    else:
+        (prefix / "bin" / f"{own_name}t").unlink()
+    told = "its Python is PyPy" if lost == "CPython" else f"bin/{own_name}t: no such file"
+    with pytest.raises(DevpyError, match=told):
+        free_threaded.creator.create()
+    assert {path: path.lstat().st_mtime_ns for path in venv.rglob("*")} == before
+    assert venv.exists() == made
