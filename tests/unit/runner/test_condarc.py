@@ -12,6 +12,8 @@ from devpy_runner import conda_install, condarc
 from devpy_runner.activation import CondaSettings
 from devpy_runner.condarc import read_settings
 
+pytestmark = pytest.mark.bounds
+
 
 class Machine:
     """A home, a conda install and the caller's variables, all below one folder."""

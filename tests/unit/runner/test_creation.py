@@ -15,6 +15,8 @@ from devpy_runner.conda import Base
 from devpy_runner.overlay import build, examine
 from devpy_virtualenv_plugin.lock import locked
 
+pytestmark = pytest.mark.bounds
+
 KNOWN = f"{sys.executable} -m pip install virtualenv=={creation.KNOWN_VIRTUALENV}"
 
 

@@ -13,6 +13,8 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_runner import conda_install, condarc, hookspecs, plugins
 from devpy_runner.conda import Base
 
+pytestmark = pytest.mark.bounds
+
 FINDS_OWN = """
 from devpy_runner.conda import Base
 from devpy_runner.hookspecs import hookimpl
