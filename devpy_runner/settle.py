@@ -9,12 +9,14 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 from devpy_virtualenv_plugin.layout import site_packages
 
-from . import conda, condarc, environment, run_record, start_record
-from .conda_install import find_install
-from .editables import files_to_watch, installed
+from .activate import environment
+from .base import condarc, lookup
+from .base.installations import find_install
 from .messages import tell
-from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
-from .run_record import RunRecord, identity, state
+from .overlay.editables import files_to_watch, installed
+from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, parts, refuse_foreign
+from .records import run_record, start_record
+from .records.run_record import RunRecord, identity, state
 from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
@@ -57,7 +59,7 @@ def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sy
     if overlay.state == CURRENT:
         return overlay
     if sync:
-        from .sync import Wanted, bring_up_to_date
+        from .overlay.sync import Wanted, bring_up_to_date
 
         bring_up_to_date(config, root, environ, Wanted())
         return examine(config)
@@ -71,7 +73,7 @@ def _usable_overlay(config: Config, root: str, environ: Mapping[str, str], *, sy
 def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
     """Return the prefix that conda would take now; None if it would find none, which is for a plugin to decide."""
     try:
-        return conda.find_base(config.base, environ).prefix
+        return lookup.find_base(config.base, environ).prefix
     except DevpyError:
         return None
 

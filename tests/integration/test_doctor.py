@@ -48,8 +48,7 @@ CHECKS = [
     "git",
 ]
 PLUGIN = """\
-from devpy_runner.checks import FAILED, Verdict
-from devpy_runner.hookspecs import hookimpl
+from devpy_runner.plugin import FAILED, Verdict, hookimpl
 
 @hookimpl
 def devpy_check(setup):

@@ -55,7 +55,7 @@ backend-path = ["."]
 name = "isolated"
 version = "1.0"
 """
-PIPS = ("24.3.1", "25.3", "26.1.2", "26.2.1", "26.3")
+PIPS = ("25.3", "26.1.2", "26.2.1", "26.3")  # older ones do not run on Python 3.15
 WHERE = """
 import importlib, json, sys
 def where(name):
