@@ -7,6 +7,7 @@ from importlib.metadata import distributions
 
 from devpy_pip_guard.distributions import normalized
 
+from .. import installed
 from . import editables
 
 TYPE_CHECKING = False
@@ -58,12 +59,12 @@ def _pins(base_site_packages: str, site_packages: str) -> Iterator[str]:
     """Yield a constraint for each package of the base that the overlay does not replace already."""
     replaced = {name for name, _ in _named_distributions(site_packages)}
     for name, distribution in _named_distributions(base_site_packages):
-        if name not in replaced and _VERSION.fullmatch(distribution.metadata["Version"] or ""):
-            yield f"{name}=={distribution.metadata['Version']}\n"
+        version = installed.field(distribution, "Version")
+        if name not in replaced and _VERSION.fullmatch(version):
+            yield f"{name}=={version}\n"
 
 
 def _named_distributions(site_packages: str) -> Iterator[tuple[str, Distribution]]:
-    """Yield what is installed by its normalized name, apart from leftovers that have lost their metadata."""
-    for distribution in distributions(path=[site_packages]):
-        if distribution.metadata["Name"]:
-            yield normalized(distribution.metadata["Name"]), distribution
+    """Yield what is installed by its normalized name."""
+    for name, distribution in installed.named(distributions(path=[site_packages])):
+        yield normalized(name), distribution

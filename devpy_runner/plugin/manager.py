@@ -11,6 +11,7 @@ import pluggy
 
 from devpy_pip_guard.errors import DevpyError
 
+from .. import installed
 from ..base import lookup
 from . import hooks
 from .hooks import PROJECT, hookimpl
@@ -72,10 +73,10 @@ def _installed() -> Iterator[tuple[str, EntryPoint]]:
     """Yield the plugins' entry points, each with the name of the distribution that declares it."""
     import importlib.metadata
 
-    for distribution in importlib.metadata.distributions():
+    for name, distribution in installed.named(importlib.metadata.distributions()):
         for entry_point in distribution.entry_points:
             if entry_point.group == GROUP:
-                yield distribution.metadata["Name"], entry_point
+                yield name, entry_point
 
 
 def _register(manager: pluggy.PluginManager, distribution: str, entry_point: EntryPoint) -> None:

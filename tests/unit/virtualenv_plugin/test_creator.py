@@ -14,6 +14,8 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 from devpy_virtualenv_plugin.creator import DevpyCreator
 
+pytestmark = pytest.mark.bounds
+
 TOML = '[python]\nbase_conda_env = "any"\n'
 
 

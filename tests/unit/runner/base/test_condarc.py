@@ -12,6 +12,8 @@ from devpy_runner.activate.activation import CondaSettings
 from devpy_runner.base import condarc, installations
 from devpy_runner.base.condarc import read_settings
 
+pytestmark = pytest.mark.bounds
+
 
 class Machine:
     """A home, a conda install and the caller's variables, all below one folder."""

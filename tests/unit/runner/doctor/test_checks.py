@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import select
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -151,9 +153,8 @@ def test_plugins_can_be_left_out(setup: WorktreeSetup, install: Install) -> None
 
 
 def test_the_example_of_the_hook_is_a_plugin(setup: WorktreeSetup, install: Install, root: Path) -> None:
-    documented = hooks.devpy_check.__doc__ or ""
-    indented = documented.partition("::\n")[2].partition("    A check changes nothing.")[0]
-    install("\n".join(line[8:] for line in indented.splitlines()))
+    documented = inspect.getdoc(hooks.devpy_check) or ""
+    install(textwrap.dedent(documented.partition("::\n")[2].partition("A check changes nothing.")[0]))
     assert verdicts_of_plugins(setup) == [Verdict("data", FAILED, f"{root}/data is missing", "dvc pull")]
     (root / "data").mkdir()
     assert verdicts_of_plugins(setup) == [Verdict("data", OK, f"{root}/data")]

@@ -17,6 +17,8 @@ from devpy_runner.overlay import creation
 from devpy_runner.overlay.state import build, examine
 from devpy_virtualenv_plugin.lock import locked
 
+pytestmark = pytest.mark.bounds
+
 KNOWN = f"{sys.executable} -m pip install virtualenv=={creation.KNOWN_VIRTUALENV}"
 
 

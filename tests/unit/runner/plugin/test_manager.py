@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,8 @@ from devpy_runner.base import condarc, installations
 from devpy_runner.base.lookup import Base
 from devpy_runner.plugin import hooks
 from devpy_runner.plugin import manager as plugins
+
+pytestmark = pytest.mark.bounds
 
 FINDS_OWN = """
 from devpy_runner.plugin import Base, hookimpl
@@ -84,6 +88,19 @@ def test_a_plugin_that_is_on_the_path_twice_counts_once(
     assert [name for name, _ in plugins.load(environ).list_name_plugin()] == ["devpy_runner.base.lookup", "mine"]
 
 
+@pytest.mark.parametrize("metadata", ["", None])
+def test_a_leftover_of_a_plugin_is_none(
+    tmp_path: Path, install: Install, environ: dict[str, str], metadata: str | None
+) -> None:
+    """Such as an uninstall that was interrupted leaves it behind."""
+    install("raise RuntimeError('broken')")
+    info = tmp_path / "site/my_dist-1.0.dist-info"
+    (info / "METADATA").unlink()
+    if metadata is not None:
+        (info / "METADATA").write_text(metadata)
+    assert plugins.find_base("own-torch", environ).prefix == str(tmp_path / "conda/envs/own-torch")
+
+
 @pytest.mark.parametrize(
     ("code", "entry_point", "reason"),
     [
@@ -106,9 +123,9 @@ def test_a_broken_plugin_is_named(
 
 
 def test_the_example_of_the_hook_is_a_plugin(install: Install, environ: dict[str, str]) -> None:
-    documented = hooks.devpy_find_base.__doc__ or ""
-    indented = documented.partition("::\n")[2].partition("    :param")[0]
-    install("\n".join(line[8:] for line in indented.splitlines()).replace("/srv/environments", environ["HOME"]))
+    documented = inspect.getdoc(hooks.devpy_find_base) or ""
+    example = textwrap.dedent(documented.partition("::\n")[2].partition(":param")[0])
+    install(example.replace("/srv/environments", environ["HOME"]))
     assert plugins.find_base("conda", environ).prefix == environ["_CONDA_ROOT"]
 
 
