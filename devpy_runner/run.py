@@ -55,5 +55,7 @@ def _folder(root: str, cwd: str) -> str:
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
     other = find_other_root(folder, root, os.environ)
     if other is not None and is_managed_elsewhere(other, root):
-        raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"cd {folder}, then run devpy there")
+        from devpy_virtualenv_plugin.mends import command
+
+        raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"{command('cd', folder)}, then run devpy there")
     return folder

@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import io
 import os
-import shlex
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.mends import command
 
 from ..activate import scripts
 from ..bug_report import installed_version
@@ -58,7 +58,8 @@ def _run(options: list[str], environ: dict[str, str], venv: str, python: str) ->
     except (DevpyError, OSError):
         raise
     except RuntimeError as error:  # its own, and the creator's, about the interpreter
-        raise DevpyError(f"{venv}: virtualenv failed: {error}", f"try it by hand: {python} --version") from error
+        mend = f"try it by hand: {command(python, '--version')}"
+        raise DevpyError(f"{venv}: virtualenv failed: {error}", mend) from error
     except SystemExit as error:
         last = printed.getvalue().rstrip().rpartition("\n")[2]
         raise unforeseen(f"has ended with {error.code}: {last}") from error
@@ -72,4 +73,5 @@ def unforeseen(what: str) -> DevpyError:
     :param what: it did instead
     """
     problem = f"virtualenv {installed_version('virtualenv')} {what}, which no release did that devpy was tested with"
-    return DevpyError(problem, f"{shlex.quote(sys.executable)} -m pip install virtualenv=={KNOWN_VIRTUALENV}")
+    mend = command(sys.executable, "-m", "pip", "install", f"virtualenv=={KNOWN_VIRTUALENV}")
+    return DevpyError(problem, mend)

@@ -10,6 +10,7 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages, site_packages
+from devpy_virtualenv_plugin.mends import command
 from devpy_virtualenv_plugin.record import Record
 
 from ..activate import scripts
@@ -127,7 +128,7 @@ def refuse_foreign(overlay: Overlay, config: Config) -> None:
     other = None if config.is_stack else _worktree_around(config.venv, config.root)
     if other is not None:
         problem = f"{config.file}: python.venv leads into another worktree, {other}"
-        raise DevpyError(problem, f"cd {other}, or name a folder outside of it")
+        raise DevpyError(problem, f"{command('cd', other)}, or name a folder outside of it")
     if overlay.state == FOREIGN:
         mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
         raise DevpyError(f"{config.venv} was not made by devpy", mend)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard import distributions
+from devpy_virtualenv_plugin.mends import conda_install
 
 from ...plugin import FAILED, OK, Verdict, hookimpl
+from ..mends import base_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,5 @@ def _mend(metadata: str, setup: WorktreeSetup) -> str:
     installer = [*distributions.read_lines(os.path.join(metadata, "INSTALLER")), ""][0]
     base = setup.record.base
     if installer == "conda":
-        return f"conda install -p {shlex.quote(base)} --force-reinstall {name}"
-    python = shlex.quote(os.path.join(base, "bin", "python"))
-    return f"{python} -m pip install --force-reinstall --no-deps {name}"
+        return conda_install(base, "--force-reinstall", name)
+    return base_pip(base, "install", "--force-reinstall", "--no-deps", name)
