@@ -9,7 +9,7 @@ importlib.metadata `find_distributions`. A class would cost more than the rest o
 
 import sys
 
-START_RECORD = "devpy-start"
+START_VARIABLES = "devpy-start"
 """The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
 
 CALLERS = "devpy-callers-value"
@@ -131,7 +131,7 @@ def supply(base: str) -> None:
     environ = os.environ
     active = environ.get("VIRTUAL_ENV", "")
     try:
-        venv, made_for, _, rules = read_start_record(sys.prefix)
+        venv, made_for, _, rules = read_start_variables(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, _MARK_OF_OVERLAY)):
@@ -179,7 +179,7 @@ def _tell(problem: str, mend: str) -> None:
         print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
-def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
+def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
     """Return what a record holds: overlay, base, a text about what it was made from, and a rule for each variable.
 
     A rule is a name, the value if the caller has none or an empty one, and a template with `CALLERS` in it for the
@@ -190,7 +190,7 @@ def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, s
     :raises OSError: if there is no record that can be read
     :raises ValueError: if it is broken
     """
-    fields = read_fields(f"{venv}/{START_RECORD}")
+    fields = read_fields(f"{venv}/{START_VARIABLES}")
     if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
         raise ValueError("broken")
     _, recorded_venv, base, inputs = fields[:4]

@@ -11,7 +11,7 @@ from devpy_pip_guard.errors import DevpyError
 
 from .activate import environment
 from .activate.execution import caller_environ, execute
-from .records import run_record
+from .records import run_cache
 from .worktree import current_folder, find_root
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     """
     environ = caller_environ()
     root = find_root(current_folder(), environ)
-    known = run_record.read(root, environ)
+    known = run_cache.read(root, environ)
     folder = root if cwd is None else _folder(root, cwd)
     relative = folder if environ.get("PYTHONPATH") else root  # what its entries start from
     if known is None or relative != root or not known.holds(environ):

@@ -14,9 +14,9 @@ from .base import condarc
 from .messages import tell
 from .overlay.editables import installed
 from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
-from .records import run_record, start_record
+from .records import run_cache, start_variables
 from .records.observations import observed
-from .records.run_record import RunRecord
+from .records.run_cache import RunCache
 from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from devpy_pip_guard.config import Config
 
 
-def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunRecord:
+def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunCache:
     """Make sure of an overlay that can be used, and keep what was found out on the way for the next run.
 
     :param root: the worktree root, absolute
@@ -43,7 +43,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
         base, python = overlay.record.base, overlay.record.python
         settings = condarc.read_settings(noted)
-        has_current_start_record = start_record.refresh(config, base, noted)
+        has_current_start_variables = start_variables.refresh(config, base, noted)
         warnings = [
             *_of_undeclared(config, python),
             *_of_other_worktrees(config, root, noted),
@@ -52,9 +52,9 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     for warning in warnings:
         _warn(warning)
     variables = environment.variables(config, root, base)
-    found = RunRecord(root, config.file, config.venv, base, variables, settings, observations.evidence())
-    if overlay.state == CURRENT and has_current_start_record and not warnings:
-        run_record.write(found, environ)  # else the next run comes here again
+    found = RunCache(root, config.file, config.venv, base, variables, settings, observations.evidence())
+    if overlay.state == CURRENT and has_current_start_variables and not warnings:
+        run_cache.write(found, environ)  # else the next run comes here again
     return found
 
 

@@ -23,7 +23,7 @@ from .activate.execution import caller_environ
 from .activate.scripts import quote_for_fish
 from .cli import parse
 from .messages import tell
-from .records.start_record import parse_variables
+from .records.start_variables import parse_variables
 from .settle import settle
 from .worktree import current_folder, find_root
 

@@ -8,7 +8,7 @@ from errno import EBUSY
 from devpy_pip_guard.errors import DevpyError
 
 from ..overlay.state import ABSENT, examine, refuse_foreign, remove
-from ..records import run_record
+from ..records import run_cache
 from . import current_worktree
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def execute(arguments: SimpleNamespace) -> int:
         raise DevpyError(
             f"{config.venv} is shared by the repositories that extend {config.file}", "devpy clean --shared"
         )
-    run_record.forget(root, os.environ)
+    run_cache.forget(root, os.environ)
     if is_there or _has_leftovers(config.venv):
         _remove(config.venv)
     print(f"Removed {config.venv}" if is_there else f"Already clean: {config.venv}")

@@ -9,7 +9,7 @@ from devpy_virtualenv_plugin.layout import site_packages
 
 from ..overlay import editables
 from ..overlay.state import CURRENT, Overlay, examine
-from ..records import start_record
+from ..records import start_variables
 from . import current_worktree
 
 TYPE_CHECKING = False
@@ -96,9 +96,9 @@ def _facts_of_base(prefix: str) -> dict[str, Any]:
 
 def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
     """Return the state of the record for Python without devpy, and its age in seconds, None if there is none."""
-    state, age = (start_record.NONE, None)
+    state, age = (start_variables.NONE, None)
     if overlay.record is not None:
-        state, age = start_record.examine(config, overlay.record.base, os.environ)
+        state, age = start_variables.examine(config, overlay.record.base, os.environ)
     return {"state": state, "seconds": age}
 
 
@@ -140,7 +140,7 @@ def _shown_record(state: str, seconds: float | None) -> str:
     unit, size = next((each for each in units.items() if seconds >= each[1]), ("second", 1))
     count = int(seconds / size)
     age = f"{count} {unit}{'' if count == 1 else 's'} old"
-    return age if state == start_record.CURRENT else f"{state}, {age}"
+    return age if state == start_variables.CURRENT else f"{state}, {age}"
 
 
 def _shown(value: object) -> str:

@@ -19,7 +19,7 @@ from ..base.condarc import read_settings
 from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
-from ..records import start_record
+from ..records import start_variables
 from . import dependencies, disk_space, editables
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
@@ -91,7 +91,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
         own = environment.variables(config, root, base.prefix)
         settings = read_settings(environ)
         env = environment.of(config.venv, base.prefix, settings, own, root, callers)
-        start_record.refresh(config, base.prefix, environ)
+        start_variables.refresh(config, base.prefix, environ)
         pip = Pip(env, base.prefix, progress, wanted.verbose)
         try:
             return _update_packages(config, pip, wanted)
@@ -101,7 +101,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
             # What an interrupted pip has left behind can be in the way of the next one.
             empty(config.venv)
             build(config, base, overlay, environ)
-            start_record.refresh(config, base.prefix, environ)
+            start_variables.refresh(config, base.prefix, environ)
             return _update_packages(config, pip, wanted)
 
 

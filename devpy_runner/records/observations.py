@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard import files
 
-from .run_record import Evidence, format_gap
+from .run_cache import Evidence, format_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from devpy_runner.commands import demo_base
-from devpy_runner.records import run_record
-from devpy_runner.records.run_record import Evidence
+from devpy_runner.records import run_cache
+from devpy_runner.records.run_cache import Evidence
 
 from .commands import clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -124,11 +124,11 @@ def caller(request: pytest.FixtureRequest, world: World) -> Environ:
     for _ in range(9):
         result = run([sys.executable, "-m", "devpy_runner", "/bin/true"], cwd=world.root, environ=environ)
         assert result.code == 0
-        if run_record.read(str(world.root), environ) is not None:
+        if run_cache.read(str(world.root), environ) is not None:
             break
         time.sleep(0.5)
     assert result.err == ""
-    run_record.forget(str(world.root), environ)
+    run_cache.forget(str(world.root), environ)
     return environ
 
 
@@ -173,7 +173,7 @@ def test_everything_that_is_looked_at_is_noted(world: World, caller: Environ, tm
         pytest.skip("there is no strace")
     assert callable(watch)
     looks = list(watch(world, caller, tmp_path))
-    record = run_record.read(str(world.root), caller)
+    record = run_cache.read(str(world.root), caller)
     assert record is not None
     assert record.evidence is not None
     assert record.holds(caller)

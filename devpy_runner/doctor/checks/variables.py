@@ -6,11 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard import START_RECORD
+from devpy_pip_guard import START_VARIABLES
 from devpy_virtualenv_plugin.mends import command
 
 from ...plugin import OK, WARNING, Skipped, Verdict, hookimpl
-from ...records import start_record
+from ...records import start_variables
 from .. import interpreter
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OF_EACH_START = ("PWD", "OLDPWD", "SHLVL", "_")
 _CONDAS_BOOKKEEPING = ("CONDA_SHLVL", "CONDA_PREFIX_", "CONDA_STACKED_", "__CONDA_SHLVL_", "CONDA_PROMPT_MODIFIER")
-# Which conda has activated the base: the caller's own, as against the base's in the record; see `start_record`.
+# Which conda has activated the base: the caller's own, as against the base's in the record; see `start_variables`.
 _CONDAS_PLACE = ("CONDA_EXE", "_CONDA_EXE", "CONDA_PYTHON_EXE", "_CONDA_ROOT", "_CE_M", "_CE_CONDA")
 _CONDAS_PROGRAMS = "condabin"
 _MOST_NAMES = 5
@@ -38,14 +38,14 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 
 def _of_record(setup: WorktreeSetup) -> Iterator[Verdict]:
-    state, _ = start_record.examine(setup.config, setup.record.base, setup.environ)
-    if state != start_record.CURRENT:
-        text = f"{os.path.join(setup.config.venv, START_RECORD)}: {_absent_or(state)}"
+    state, _ = start_variables.examine(setup.config, setup.record.base, setup.environ)
+    if state != start_variables.CURRENT:
+        text = f"{os.path.join(setup.config.venv, START_VARIABLES)}: {_absent_or(state)}"
         yield Verdict("variables", WARNING, text, "any devpy command writes it anew: devpy true")
 
 
 def _absent_or(state: str) -> str:
-    return "missing, so that plain Python gets no variables" if state == start_record.NONE else state
+    return "missing, so that plain Python gets no variables" if state == start_variables.NONE else state
 
 
 def _of_caller(setup: WorktreeSetup) -> Iterator[Verdict]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.cli import main
 from devpy_runner.overlay import state as overlay
-from devpy_runner.records import run_record
+from devpy_runner.records import run_cache
 from devpy_virtualenv_plugin import __version__, lock, mounts, record
 
 from ...fuzzing import NASTY_TEXTS, fuzzed, texts
@@ -261,7 +261,7 @@ def bind_mount(source: Path, target: Path) -> Iterator[None]:
 
 
 def leave_records(canary: Canary, root: Path) -> Path:
-    folder = Path(run_record._folder(str(root), canary.environ))
+    folder = Path(run_cache._folder(str(root), canary.environ))
     folder.mkdir(parents=True)
     for name in ("run-record-3", "run-record-variables", "run-record-3.4711"):
         (folder / name).touch()

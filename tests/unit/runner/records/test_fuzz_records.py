@@ -12,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_RECORD
+from devpy_pip_guard import CALLERS, START_VARIABLES
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.declaration import config_file
 from devpy_runner.activate.activation import CondaSettings
 from devpy_runner.overlay import state as overlay
-from devpy_runner.records import run_record, start_record
-from devpy_runner.records.run_record import Evidence, RunRecord
+from devpy_runner.records import run_cache, start_variables
+from devpy_runner.records.run_cache import Evidence, RunCache
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.record import BuildFile, Record
@@ -82,7 +82,7 @@ def assert_examined(config: Config) -> None:
         assert (found.state == overlay.FOREIGN) == (not record.is_marked(config.venv))
         assert all(isinstance(reason, str) for reason in found.reasons)
         base = found.record.base if found.record else "/"
-        assert start_record.examine(config, base, {})[0] in ("none", "out of date")
+        assert start_variables.examine(config, base, {})[0] in ("none", "out of date")
     assert listing(Path(config.root)) == before
 
 
@@ -122,7 +122,7 @@ def test_an_unknown_key_in_the_record_of_an_overlay(config: Config) -> None:
 
 
 @pytest.mark.parametrize("target", NO_FILES)
-@pytest.mark.parametrize("name", [record.FILE_NAME, "pyvenv.cfg", START_RECORD])
+@pytest.mark.parametrize("name", [record.FILE_NAME, "pyvenv.cfg", START_VARIABLES])
 def test_what_is_no_file_in_an_overlay(config: Config, name: str, target: str) -> None:
     put_no_file(Path(config.venv, name), target)
     assert_examined(config)
@@ -149,26 +149,26 @@ def test_any_pyvenv_cfg(config: Config, content: bytes) -> None:
 # The record of the last run.
 
 
-def a_run(root: str) -> RunRecord:
+def a_run(root: str) -> RunCache:
     settings = CondaSettings("/root", [], False, "<{name}>", 3, False)
     looks = {"state": {"/c/devpy.toml": "1 2 3 4 5"}, "kind": {"/c": "folder"}, "link": {}, "permission": {"/c": ""}}
     evidence = Evidence({"HOME": "/home", "PYTHONPATH": None}, looks, {"/c": "1 2 3 4 5//.venv"})
-    return RunRecord(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, evidence)
+    return RunCache(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, evidence)
 
 
-def as_text(found: RunRecord) -> str:
+def as_text(found: RunCache) -> str:
     assert found.evidence is not None
-    return run_record._format(found, found.evidence)
+    return run_cache._format(found, found.evidence)
 
 
 def place(root: str, environ: dict[str, str]) -> Path:
     """Return where the record of a caller is if no variable matters."""
-    folder = run_record._folder(root, environ)
+    folder = run_cache._folder(root, environ)
     os.makedirs(folder, exist_ok=True)
-    return Path(run_record._path(folder, [], environ))
+    return Path(run_cache._path(folder, [], environ))
 
 
-def lengths(found: RunRecord) -> list[int]:
+def lengths(found: RunCache) -> list[int]:
     assert found.evidence is not None
     return [len(found.evidence.variables), len(found.evidence.gaps), *map(len, found.evidence.looks.values())]
 
@@ -179,7 +179,7 @@ def test_any_record_of_a_run(tmp_path: Path, data: st.DataObject) -> None:
     root, environ = str(tmp_path), {"HOME": str(tmp_path / "home"), "PATH": ""}
     place(root, environ).write_bytes(data.draw(mutations([as_text(a_run(root)).encode()])))
     with only_refusals():
-        found = run_record.read(root, environ)
+        found = run_cache.read(root, environ)
         if found is not None:
             assert found.root == root
             assert found.holds(environ) in (True, False)
@@ -193,7 +193,7 @@ def test_a_record_of_a_run_with_another_count(tmp_path: Path, field: int, value:
     fields = as_text(a_run(root)).split("\0")
     fields[field] = value
     place(root, environ).write_text("\0".join(fields), encoding="utf-8")
-    found = run_record.read(root, environ)
+    found = run_cache.read(root, environ)
     if found is not None:
         assert lengths(found) == lengths(a_run(root))
 
@@ -201,7 +201,7 @@ def test_a_record_of_a_run_with_another_count(tmp_path: Path, field: int, value:
 def test_a_record_of_a_run_in_another_worktree(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
     place("/this", environ).write_text(as_text(a_run("/other")), encoding="utf-8")
-    assert run_record.read("/this", environ) is None
+    assert run_cache.read("/this", environ) is None
 
 
 @pytest.mark.parametrize("target", NO_FILES)
@@ -209,7 +209,7 @@ def test_a_record_of_a_run_that_is_no_file(tmp_path: Path, target: str) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
     put_no_file(place("/root", environ), target)
     with only_refusals():
-        assert run_record.read("/root", environ) is None
+        assert run_cache.read("/root", environ) is None
 
 
 # What Python takes its variables from as it starts.
@@ -219,10 +219,10 @@ START = "\0".join(["11", "{venv}", "/envs/a", "inputs", "A", "1", "", "P", "/p",
 
 @fuzzed
 @given(data=st.data())
-def test_any_start_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+def test_any_start_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     whole = START.format(venv=tmp_path).encode()
-    (tmp_path / START_RECORD).write_bytes(data.draw(mutations([whole])))
+    (tmp_path / START_VARIABLES).write_bytes(data.draw(mutations([whole])))
     before = dict(os.environ)
     with only_refusals():
         devpy_pip_guard.supply("/envs/a")
@@ -236,13 +236,13 @@ def test_any_start_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data:
 @given(rule=st.tuples(texts, texts, texts))
 @example(rule=("A=B", "1", ""))
 @example(rule=("", "1", ""))
-def test_any_rule_of_a_start_record(
+def test_any_rule_of_the_start_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: tuple[str, str, str]
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     fields = [str(tmp_path), "/envs/a", "inputs", *rule, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogatepass")
-    (tmp_path / START_RECORD).write_bytes(content)
+    (tmp_path / START_VARIABLES).write_bytes(content)
     before = dict(os.environ)
     try:
         with only_refusals():
@@ -253,9 +253,9 @@ def test_any_rule_of_a_start_record(
 
 
 @pytest.mark.parametrize("target", NO_FILES)
-def test_a_start_record_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+def test_start_variables_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    put_no_file(tmp_path / START_RECORD, target)
+    put_no_file(tmp_path / START_VARIABLES, target)
     before = dict(os.environ)
     with only_refusals():
         devpy_pip_guard.supply("/envs/a")

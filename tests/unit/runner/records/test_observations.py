@@ -11,7 +11,7 @@ import pytest
 from devpy_pip_guard import files
 from devpy_runner.records import observations
 from devpy_runner.records.observations import Observations, observed
-from devpy_runner.records.run_record import Evidence
+from devpy_runner.records.run_cache import Evidence
 
 Look = Callable[[str], object]
 

@@ -10,8 +10,8 @@ import pytest
 
 from devpy_pip_guard.files import kind, link, permission, state
 from devpy_runner.activate.activation import CondaSettings
-from devpy_runner.records import run_record
-from devpy_runner.records.run_record import Evidence, RunRecord, format_gap
+from devpy_runner.records import run_cache
+from devpy_runner.records.run_cache import Evidence, RunCache, format_gap
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def evidence(tmp_path: Path, environ: dict[str, str]) -> Evidence:
 
 
 @pytest.fixture
-def found(tmp_path: Path, evidence: Evidence) -> RunRecord:
-    return RunRecord(
+def found(tmp_path: Path, evidence: Evidence) -> RunCache:
+    return RunCache(
         root=str(tmp_path / "tree ü"),
         config="/c/devpy.toml",
         venv="/c/.venv",
@@ -50,50 +50,50 @@ def found(tmp_path: Path, evidence: Evidence) -> RunRecord:
     )
 
 
-def as_dict(record: RunRecord) -> dict[str, object]:
-    fields: dict[str, object] = {name: getattr(record, name) for name in RunRecord.__slots__}
+def as_dict(record: RunCache) -> dict[str, object]:
+    fields: dict[str, object] = {name: getattr(record, name) for name in RunCache.__slots__}
     fields["settings"] = {name: getattr(record.settings, name) for name in CondaSettings.__slots__}
     fields["evidence"] = {name: getattr(record.evidence, name) for name in Evidence.__slots__}
     return fields
 
 
-def test_what_is_written_is_read(found: RunRecord, environ: dict[str, str]) -> None:
-    run_record.write(found, environ)
-    again = run_record.read(found.root, environ)
+def test_what_is_written_is_read(found: RunCache, environ: dict[str, str]) -> None:
+    run_cache.write(found, environ)
+    again = run_cache.read(found.root, environ)
     assert again is not None
     assert as_dict(again) == as_dict(found)
     assert again.holds(environ)
 
 
-def test_there_is_none_at_first(found: RunRecord, environ: dict[str, str]) -> None:
-    assert run_record.read(found.root, environ) is None
+def test_there_is_none_at_first(found: RunCache, environ: dict[str, str]) -> None:
+    assert run_cache.read(found.root, environ) is None
 
 
-def test_it_is_the_users_own(found: RunRecord, environ: dict[str, str]) -> None:
-    run_record.write(found, environ)
+def test_it_is_the_users_own(found: RunCache, environ: dict[str, str]) -> None:
+    run_cache.write(found, environ)
     assert records(environ)[0].parent.stat().st_mode & 0o077 == 0
     other = {**environ, "XDG_CACHE_HOME": str(Path(environ["HOME"]) / "other")}
-    assert run_record.read(found.root, other) is None
+    assert run_cache.read(found.root, other) is None
 
 
 def test_it_is_not_kept_if_something_has_changed_since(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path
+    found: RunCache, environ: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "absent").touch()
-    run_record.write(found, environ)
+    run_cache.write(found, environ)
     found.evidence = None
-    run_record.write(found, environ)
-    assert run_record.read(found.root, environ) is None
+    run_cache.write(found, environ)
+    assert run_cache.read(found.root, environ) is None
     assert not Path(environ["HOME"]).exists()
 
 
-def test_a_home_that_cannot_be_written_to(found: RunRecord, environ: dict[str, str], tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_to(found: RunCache, environ: dict[str, str], tmp_path: Path) -> None:
     environ = {**environ, "XDG_CACHE_HOME": str(tmp_path / "watched")}
-    run_record.write(found, environ)
-    assert run_record.read(found.root, environ) is None
+    run_cache.write(found, environ)
+    assert run_cache.read(found.root, environ) is None
 
 
-def test_it_does_not_hold_for_other_variables(found: RunRecord, environ: dict[str, str]) -> None:
+def test_it_does_not_hold_for_other_variables(found: RunCache, environ: dict[str, str]) -> None:
     assert found.holds(environ)
     assert not found.holds({**environ, "HOME": "/other"})
     assert not found.holds({**environ, "PYTHONPATH": ""})
@@ -102,7 +102,7 @@ def test_it_does_not_hold_for_other_variables(found: RunRecord, environ: dict[st
 
 @pytest.mark.parametrize("change", ["content", "same size", "replaced", "removed", "touched", "mode"])
 def test_it_does_not_hold_once_a_file_has_changed(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path, change: str
+    found: RunCache, environ: dict[str, str], tmp_path: Path, change: str
 ) -> None:
     watched = tmp_path / "watched"
     time.sleep(0.02)  # longer than the clock of any file system ticks
@@ -125,22 +125,20 @@ def test_it_does_not_hold_once_a_file_has_changed(
 
 @pytest.mark.parametrize("name", ["absent", "folder/one", "folder/other"])
 def test_it_does_not_hold_once_a_gap_is_filled(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path, name: str
+    found: RunCache, environ: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).symlink_to("nowhere")
     assert not found.holds(environ)
 
 
-def test_it_does_not_hold_once_a_link_leads_elsewhere(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_it_does_not_hold_once_a_link_leads_elsewhere(found: RunCache, environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "pointer").unlink()
     (tmp_path / "pointer").symlink_to("other")
     assert not found.holds(environ)
 
 
 def test_it_does_not_hold_once_a_folder_has_become_a_link(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path
+    found: RunCache, environ: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "folder").rename(tmp_path / "moved")
     (tmp_path / "folder").symlink_to("moved")
@@ -148,14 +146,14 @@ def test_it_does_not_hold_once_a_folder_has_become_a_link(
 
 
 def test_it_does_not_hold_once_a_folder_has_become_a_file(
-    found: RunRecord, environ: dict[str, str], tmp_path: Path
+    found: RunCache, environ: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "folder").rmdir()
     (tmp_path / "folder").touch()
     assert not found.holds(environ)
 
 
-def test_it_holds_whatever_else_comes(found: RunRecord, environ: dict[str, str], tmp_path: Path) -> None:
+def test_it_holds_whatever_else_comes(found: RunCache, environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "another").touch()
     (tmp_path / "folder" / "another").touch()
     assert found.holds(environ)
@@ -168,22 +166,22 @@ def records(environ: dict[str, str]) -> list[Path]:
     return [path for path in Path(environ["HOME"]).rglob("run-record*") if not path.name.endswith("variables")]
 
 
-def has_record(found: RunRecord, environ: dict[str, str]) -> bool:
+def has_record(found: RunCache, environ: dict[str, str]) -> bool:
     """Tell whether the caller has a record that holds."""
-    own = run_record.read(found.root, environ)
+    own = run_cache.read(found.root, environ)
     return own is not None and own.holds(environ)
 
 
-def keep(found: RunRecord, evidence: Evidence, environ: dict[str, str]) -> None:
+def keep(found: RunCache, evidence: Evidence, environ: dict[str, str]) -> None:
     """Keep what a run of a caller has found out."""
     variables = {name: environ.get(name) for name in evidence.variables}
     found.evidence = Evidence(variables, evidence.looks, evidence.gaps)
-    run_record.write(found, environ)
+    run_cache.write(found, environ)
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "HOME"])
 def test_callers_who_differ_in_what_matters_have_records_of_their_own(
-    found: RunRecord, evidence: Evidence, environ: dict[str, str], tmp_path: Path, name: str
+    found: RunCache, evidence: Evidence, environ: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
     callers = [environ, {**environ, name: "/a"}, {**environ, name: "/b"}, {**environ, name: "/ab"}]
@@ -194,13 +192,13 @@ def test_callers_who_differ_in_what_matters_have_records_of_their_own(
 
 
 def test_callers_who_differ_in_nothing_that_matters_share_one(
-    found: RunRecord, evidence: Evidence, environ: dict[str, str]
+    found: RunCache, evidence: Evidence, environ: dict[str, str]
 ) -> None:
     keep(found, evidence, environ)
     assert has_record(found, {**environ, "PATH": "/other", "UNRELATED": "x"})
 
 
-def test_a_variable_that_has_not_mattered_before(found: RunRecord, evidence: Evidence, environ: dict[str, str]) -> None:
+def test_a_variable_that_has_not_mattered_before(found: RunCache, evidence: Evidence, environ: dict[str, str]) -> None:
     one, other = {**environ, "NEW": "1"}, {**environ, "NEW": "2"}
     keep(found, evidence, one)
     evidence.variables["NEW"] = None
@@ -210,7 +208,7 @@ def test_a_variable_that_has_not_mattered_before(found: RunRecord, evidence: Evi
     assert has_record(found, other)
 
 
-def test_records_do_not_pile_up(found: RunRecord, evidence: Evidence, environ: dict[str, str]) -> None:
+def test_records_do_not_pile_up(found: RunCache, evidence: Evidence, environ: dict[str, str]) -> None:
     callers = [{**environ, "PYTHONPATH": f"/{number}"} for number in range(40)]
     for caller in callers:
         keep(found, evidence, caller)
@@ -225,20 +223,20 @@ def test_records_do_not_pile_up(found: RunRecord, evidence: Evidence, environ: d
 @pytest.mark.parametrize("content", [b"", b"\0", b"0.2.0", b"\xff\xfe", b"0.2.0" + b"\0x" * 40 + b"\0end", b"\0" * 99])
 @pytest.mark.parametrize("which", ["record", "variables"])
 def test_a_broken_one_is_none(
-    found: RunRecord, evidence: Evidence, environ: dict[str, str], content: bytes, which: str
+    found: RunCache, evidence: Evidence, environ: dict[str, str], content: bytes, which: str
 ) -> None:
-    run_record.write(found, environ)
+    run_cache.write(found, environ)
     (record,) = records(environ)
     (record if which == "record" else record.with_name("run-record-variables")).write_bytes(content)
-    assert run_record.read(found.root, environ) is None
+    assert run_cache.read(found.root, environ) is None
     keep(found, evidence, environ)
     assert has_record(found, environ)
 
 
 @pytest.mark.parametrize("length", range(0, 600, 7))
-def test_a_torn_record_is_none(found: RunRecord, environ: dict[str, str], length: int) -> None:
-    run_record.write(found, environ)
+def test_a_torn_record_is_none(found: RunCache, environ: dict[str, str], length: int) -> None:
+    run_cache.write(found, environ)
     (path,) = records(environ)
     assert len(path.read_bytes()) > 600
     path.write_bytes(path.read_bytes()[:length])
-    assert run_record.read(found.root, environ) is None
+    assert run_cache.read(found.root, environ) is None

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from devpy_pip_guard import CALLERS, START_RECORD, read_start_record
+from devpy_pip_guard import CALLERS, START_VARIABLES, read_start_variables
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import may_write, note_read, state
 from devpy_virtualenv_plugin import __version__
@@ -67,7 +67,7 @@ def refresh(config: Config, base: str, environ: Mapping[str, str]) -> bool:
         return True
     with suppress(OSError):  # a full disk, or no place for temporary files
         rules = list(_rules(config, base, environ))
-        path = os.path.join(config.venv, START_RECORD)
+        path = os.path.join(config.venv, START_VARIABLES)
         replace_file(path, _format(config.venv, base, inputs, rules), suffix=str(os.getpid()))
     return False
 
@@ -82,7 +82,7 @@ def examine(config: Config, base: str, environ: Mapping[str, str]) -> tuple[str,
     from time import time
 
     try:
-        age = max(0.0, time() - os.stat(os.path.join(config.venv, START_RECORD)).st_mtime)
+        age = max(0.0, time() - os.stat(os.path.join(config.venv, START_VARIABLES)).st_mtime)
         is_current = _recorded_inputs(config.venv) == _inputs(config, base, environ)
     except OSError:
         return NONE, None
@@ -116,15 +116,15 @@ def _settings(base: str, login: Variables) -> CondaSettings:
 
 
 def _recorded_inputs(venv: str) -> str | None:
-    note_read(os.path.join(venv, START_RECORD))
+    note_read(os.path.join(venv, START_VARIABLES))
     try:
-        return read_start_record(venv)[2]
+        return read_start_variables(venv)[2]
     except (OSError, ValueError):
         return None
 
 
 def _format(venv: str, base: str, inputs: str, rules: list[tuple[str, str, str]]) -> str:
-    """Return the text of a record that `read_start_record` reads."""
+    """Return the text of a record that `read_start_variables` reads."""
     fields = [venv, base, inputs, *(field for rule in rules for field in rule), "end"]
     return "\0".join([str(len(fields) + 1), *fields])
 
@@ -139,7 +139,7 @@ def _activation(config: Config, base: str, settings: CondaSettings, callers: Var
 
 
 def _rules(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield what the record says of each variable, see `devpy_pip_guard.read_start_record`."""
+    """Yield what the record says of each variable, see `devpy_pip_guard.read_start_variables`."""
     own = _own(config, base)
     clean = _login(environ, _KEPT)
     settings = _settings(base, clean)

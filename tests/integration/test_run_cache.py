@@ -77,7 +77,7 @@ def test_the_run_path_imports_next_to_nothing(tree: Tree) -> None:
         "devpy_runner.activate.execution",
         "devpy_runner.run",
         "devpy_runner.records",
-        "devpy_runner.records.run_record",
+        "devpy_runner.records.run_cache",
         "devpy_runner.worktree",
         "devpy_virtualenv_plugin",
         "errno",

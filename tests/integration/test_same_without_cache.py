@@ -17,9 +17,9 @@ from typing import Callable
 
 import pytest
 
-from devpy_pip_guard import read_start_record
+from devpy_pip_guard import read_start_variables
 from devpy_runner.commands import demo_base
-from devpy_runner.records import run_record
+from devpy_runner.records import run_cache
 
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -103,7 +103,7 @@ class World:
 
     def leave_record(self, root: Path) -> None:
         for _ in range(9):
-            found = run_record.read(str(root), self.environ)
+            found = run_cache.read(str(root), self.environ)
             if found is not None and found.holds(self.environ):
                 return
             time.sleep(0.1)
@@ -118,12 +118,12 @@ class World:
         info = self.devpy(root, "info", "--json", environ=environ)
         facts = json.loads(info.out) if info.code == 0 else {}
         facts.get("activation record", {}).pop("seconds", None)
-        found = [str(result.code), result.err, variables, json.dumps(facts), info.err, self._start_record(root)]
+        found = [str(result.code), result.err, variables, json.dumps(facts), info.err, self._start_variables(root)]
         return [text.replace(str(root.parent), "") for text in found]
 
-    def _start_record(self, root: Path) -> str:
+    def _start_variables(self, root: Path) -> str:
         try:
-            venv, base, _, rules = read_start_record(str(root / ".venv"))
+            venv, base, _, rules = read_start_variables(str(root / ".venv"))
         except (OSError, ValueError) as error:
             return str(error)
         return repr((venv, base, rules))
@@ -169,9 +169,9 @@ def assert_same(world: World, more: Mapping[str, str] | None = None) -> list[str
     """Check that the worktree with a record and the one without come to the same, and return that."""
     one, two = world.trees
     environ = {**world.environ, **(more or {})}
-    before = run_record.read(str(one), world.environ)
+    before = run_cache.read(str(one), world.environ)
     assert before is not None
-    run_record.forget(str(two), environ)
+    run_cache.forget(str(two), environ)
     outcomes = [world.outcome(root, environ) for root in (one, two)]
     assert outcomes[0] == outcomes[1]
     return outcomes[0]

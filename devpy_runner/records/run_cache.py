@@ -58,7 +58,7 @@ class Evidence:
         )
 
 
-class RunRecord:
+class RunCache:
     """The answers, and what they were drawn from.
 
     :param root: the worktree root, absolute
@@ -109,7 +109,7 @@ def _is_gap(folder: str, text: str) -> bool:
     return files.state(folder) == state or not any(os.path.lexists(f"{folder}/{name}") for name in names)
 
 
-def read(root: str, environ: Mapping[str, str]) -> RunRecord | None:
+def read(root: str, environ: Mapping[str, str]) -> RunCache | None:
     """Return the caller's record of the worktree at `root`, or None if there is none that this devpy can read.
 
     :param root: the worktree root, absolute
@@ -123,7 +123,7 @@ def read(root: str, environ: Mapping[str, str]) -> RunRecord | None:
     return found if found is not None and found.root == root else None
 
 
-def write(record: RunRecord, environ: Mapping[str, str]) -> None:
+def write(record: RunCache, environ: Mapping[str, str]) -> None:
     """Keep a record, unless something has changed since it was drawn up or there is no place to keep it.
 
     :param environ: the caller's environment variables, which also say where the record goes
@@ -202,7 +202,7 @@ def _remove_oldest(folder: str) -> None:
         os.unlink(entry.path)
 
 
-def _format(record: RunRecord, evidence: Evidence) -> str:
+def _format(record: RunCache, evidence: Evidence) -> str:
     settings = record.settings
     fields = [__version__, record.root, record.config, record.venv, record.base, settings.root_prefix or ""]
     fields += [settings.env_prompt, str(settings.auto_stack)]
@@ -219,7 +219,7 @@ def _section(mapping: dict[str, str]) -> Iterable[str]:
     return [str(len(mapping)), *(word for pair in mapping.items() for word in pair)]
 
 
-def _parse(fields: list[str]) -> RunRecord | None:
+def _parse(fields: list[str]) -> RunCache | None:
     """Make a record of its fields.
 
     :raises ValueError, IndexError: if it is not what `_format` gives
@@ -239,4 +239,4 @@ def _parse(fields: list[str]) -> RunRecord | None:
     variables, are_set, are_unset, gaps, *shown = sections
     looks = {look.__name__: section for look, section in zip(files.LOOKS, shown)}
     evidence = Evidence({**are_set, **dict.fromkeys(are_unset)}, looks, gaps)
-    return RunRecord(root, config, venv, base, variables, settings, evidence)
+    return RunCache(root, config, venv, base, variables, settings, evidence)
