@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from contextlib import suppress
-from tempfile import TemporaryFile
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
@@ -23,7 +21,7 @@ from .activate.execution import caller_environ
 from .activate.scripts import quote_for_fish
 from .cli import parse
 from .messages import tell
-from .records.start_variables import parse_variables
+from .programs import PRINT_VARIABLES, parse_variables, run_attended
 from .settle import settle
 from .worktree import current_folder, find_root
 
@@ -114,14 +112,10 @@ def activated(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
     root = _root(venv, environ)
     known = settle(root, environ, root, sync=parse([]).sync)
     env = environment.of(known.venv, known.base, known.settings, known.variables, root, environ)
-    command, start = env.prepare(["/usr/bin/env", "-0"], {})
-    with TemporaryFile() as printed:  # what a script leaves running would keep a pipe open
-        done = subprocess.run(command, env=start, cwd=root, stdin=subprocess.DEVNULL, stdout=printed, check=False)
-        printed.seek(0)
-        variables = parse_variables(printed.read())
-    if done.returncode != 0:
+    ran = run_attended(*env.prepare(PRINT_VARIABLES, {}), root)
+    if ran.code != 0:
         raise DevpyError(f"{known.base}: cannot be activated", "correct the script that is named above")
-    return variables
+    return parse_variables(ran.out)
 
 
 def code(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -29,7 +29,6 @@ from ..base.installations import installs_around
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator, Mapping
 
     from devpy_pip_guard.config import Config
@@ -164,56 +163,14 @@ def _activated(
     """
     env = environment.of(config.venv, base, settings, _own(config, base), config.root, callers)
     if scripts and env.activation.activate_scripts:
-        printed = _printed(*env.prepare(["/usr/bin/env", "-0"], extra={}), config.root)
-        if printed is not None:
+        from .. import programs
+
+        ran = programs.run(*env.prepare(programs.PRINT_VARIABLES, extra={}), config.root, _PATIENCE_SECONDS)
+        printed = programs.parse_variables(ran.out) if ran.code == 0 else {}
+        if printed:
             return printed, True
     env.activation.activate_scripts = []
     return env.prepare(["env"], extra={})[1], False
-
-
-def _printed(command: list[str], environ: Variables, cwd: str) -> Variables | None:
-    """Return the variables that `env -0` prints at the end of a command, or None if it does not come to that."""
-    import subprocess
-    import tempfile
-
-    # Into a file, since what a script leaves running in the background may keep a pipe open; in a session of its own,
-    # so that a script cannot ask the user anything.
-    with tempfile.TemporaryFile() as stream:
-        try:
-            with subprocess.Popen(
-                command,
-                env=environ,
-                cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            ) as process:
-                _wait(process)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        stream.seek(0)
-        printed = stream.read() if process.returncode == 0 else b""
-    return parse_variables(printed) or None
-
-
-def parse_variables(printed: bytes) -> Variables:
-    """Return the variables that `env -0` has printed."""
-    return dict(entry.partition("=")[::2] for entry in os.fsdecode(printed).split("\0") if entry)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process to end, but not for ever.
-
-    :raises subprocess.TimeoutExpired: if it has been ended, and with it all that it has started
-    """
-    try:
-        process.wait(_PATIENCE_SECONDS)
-    except BaseException:  # an interrupt by the user, who is not in the process's session, among them
-        from signal import SIGKILL
-
-        os.killpg(process.pid, SIGKILL)
-        raise
 
 
 def _template(result: str, mark: str | None) -> str:
