@@ -12,7 +12,7 @@ from devpy_virtualenv_plugin.layout import site_packages
 from .activate import environment
 from .base import condarc
 from .messages import tell
-from .overlay.editables import installed
+from .overlay.editables import undeclared
 from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
 from .records import run_cache, start_variables
 from .records.observations import observed
@@ -91,8 +91,7 @@ def _usable_overlay(
 
 
 def _of_undeclared(config: Config, python: str) -> Iterator[str]:
-    there = installed(site_packages(config.venv, python))
-    for path in sorted({editable.path for editable in there}.difference(config.editables)):
+    for path in undeclared(site_packages(config.venv, python), config.editables):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
 
 

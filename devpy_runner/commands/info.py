@@ -104,10 +104,10 @@ def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
 
 def _packages(config: Config, overlay: Overlay) -> list[tuple[str, str]]:
     folder = site_packages(config.venv, overlay.record.python) if overlay.record is not None else None
-    there = {editable.path for editable in editables.installed(folder)} if folder else set()
-    declared = [(path, _package_state(path, path in there)) for path in config.editables]
-    undeclared = sorted(there.difference(config.editables))
-    return declared + [(path, "installed, but not declared") for path in undeclared]
+    installed = {editable.path for editable in editables.installed(folder)} if folder else set()
+    undeclared = editables.undeclared(folder, config.editables) if folder else []
+    states = [(path, _package_state(path, path in installed)) for path in config.editables]
+    return states + [(path, "installed, but not declared") for path in undeclared]
 
 
 def _package_state(path: str, is_installed: bool) -> str:

@@ -20,7 +20,7 @@ from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
-from . import dependencies, disk_space, editables
+from . import disk_space, editables
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
@@ -198,6 +198,8 @@ def _install(plan: Plan, config: Config, made: Record, pip: Pip) -> None:
         _uninstall(_former_names(before, _installed(config)), config, pip)
         _note_installed(plan.install, config, pip)
     if plan.add_deps:
+        from . import dependencies
+
         dependencies.install(_site_packages(config), site_packages(made.base, made.python), pip)
 
 
