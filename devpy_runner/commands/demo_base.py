@@ -30,6 +30,8 @@ def make(prefix: str) -> None:
     :param prefix: where; absolute, does not exist yet
     :raises DevpyError: if the running interpreter cannot be used in another place, or carries no overlay
     """
+    if sys.implementation.name != "cpython":
+        raise DevpyError(f"{sys.executable} does not work as a base: it is {sys.implementation.name}", _OTHER_BASE)
     name = os.path.basename(sysconfig.get_path("stdlib"))
     stdlib = os.path.join(prefix, "lib", name)
     site_packages = os.path.join(stdlib, "site-packages")
