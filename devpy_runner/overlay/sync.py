@@ -23,10 +23,11 @@ from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
 from . import disk_space, editables
+from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
-from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, build, examine, is_writable, refuse_foreign
+from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
