@@ -34,11 +34,12 @@ class Ran(NamedTuple):
         return f"ended with exit code {self.code}" + (f": {last}" if last else "")
 
 
-def run(command: list[str], environ: Mapping[str, str], cwd: str) -> Ran:
+def run(command: list[str], environ: Mapping[str, str], cwd: str, *, seconds: float | None = None) -> Ran:
     """Run a program to its end, without input, and end it and all that it has started should it take too long.
 
     :param environ: all of its environment variables
     :param cwd: where it runs, absolute
+    :param seconds: how long it may take; `SECONDS` by default
     """
     # Into files, since what a program leaves running may keep a pipe open.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -50,7 +51,7 @@ def run(command: list[str], environ: Mapping[str, str], cwd: str) -> Ran:
             return Ran(127, "", f"{command[0]}: {error.strerror}")
         code: int | None
         try:
-            code = process.wait(SECONDS)
+            code = process.wait(SECONDS if seconds is None else seconds)
         except subprocess.TimeoutExpired:
             _end(process)
             code = None

@@ -11,7 +11,7 @@ from devpy_virtualenv_plugin.record import BuildFile, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _CONDA_PTH = "conda.pth"
 _STARTS_EDITABLES = "editables"
@@ -41,6 +41,15 @@ def installed(site_packages: str) -> list[Editable]:
     note_read(site_packages)  # which tells of changes in the metadata, too: whoever installs replaces it
     finders = (_from_metadata, _from_conda_pth)
     return [editable for find in finders for editable in find(site_packages)]
+
+
+def undeclared(site_packages: str, declared: Iterable[str]) -> list[str]:
+    """Return the folders of the editables in a site-packages folder that are not declared, sorted.
+
+    :param site_packages: absolute
+    :param declared: the folders that devpy.toml declares, absolute, without symlinks
+    """
+    return sorted({editable.path for editable in installed(site_packages)}.difference(declared))
 
 
 def remove_path_line(site_packages: str, path: str) -> None:
