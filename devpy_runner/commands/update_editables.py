@@ -9,17 +9,16 @@ from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
-    from . import Options
-
-OPTIONS: Options = {
-    "--reinstall": {"action": "store_true", "help": "install every package again"},
-    "-v --verbose": {"action": "store_true", "help": "show what pip prints"},
-}
+    from argparse import ArgumentParser, Namespace
 
 
-def execute(arguments: SimpleNamespace) -> int:
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--reinstall", action="store_true", help="install every package again")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what pip prints")
+
+
+def execute(arguments: Namespace) -> int:
     """Bring the overlay up to date.
 
     :raises DevpyError: if that cannot be done; packages that were installed before are then as they were

@@ -15,7 +15,7 @@ from devpy_virtualenv_plugin.lock import is_held
 from devpy_virtualenv_plugin.record import Record
 
 from .. import programs
-from ..activate import environment
+from ..activate.environment import Environment, overlay_variables, worktree_environment
 from ..base import facts
 from ..base.condarc import read_settings
 from ..base.prefix import check_prefix
@@ -214,17 +214,17 @@ class WorktreeSetup:
         """Have the overlay's interpreter answer one of the tasks of `probe.py`."""
         return interpreter.parse(self.run([self.python, interpreter.PROGRAM, *task]))
 
-    def activate(self) -> environment.Environment:
+    def activate(self) -> Environment:
         """Work out the environment that `devpy COMMAND` gives a command.
 
         :raises DevpyError: if what the base sets on activation is broken
         """
         base, settings = self.record.base, read_settings(self.environ)
-        own = environment.variables(self.config, self.root, base)
-        return environment.of(self.config.venv, base, settings, own, self.root, self.environ)
+        variables = overlay_variables(self.config, self.root, base)
+        return worktree_environment(self.config.venv, base, settings, variables, self.root, self.environ)
 
     @cached_property
-    def _environment(self) -> environment.Environment:
+    def _environment(self) -> Environment:
         return _or_skip("the base cannot be activated", self.activate)
 
 

@@ -15,7 +15,7 @@ from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
-from ..activate import environment
+from ..activate.environment import overlay_variables, worktree_environment
 from ..base import facts
 from ..base.condarc import read_settings
 from ..base.lookup import Base
@@ -92,9 +92,9 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
         callers = without_diversions(environ)
-        own = environment.variables(config, root, base.prefix)
+        variables = overlay_variables(config, root, base.prefix)
         settings = read_settings(environ)
-        env = environment.of(config.venv, base.prefix, settings, own, root, callers)
+        env = worktree_environment(config.venv, base.prefix, settings, variables, root, callers)
         start_variables.refresh(config, base.prefix, environ)
         pip = Pip(env, base.prefix, progress, wanted.verbose)
         try:
