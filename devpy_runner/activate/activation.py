@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, first_line, is_dir, is_file, read_bytes, real_path, scan
+from devpy_pip_guard.files import beginning, exists, is_dir, is_file, read_bytes, real_path, scan, shebang
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,10 +211,9 @@ def _about_conda(root_prefix: str | None) -> dict[str, str]:
 
 def _interpreter(conda: str) -> str:
     """Return the absolute path of the python that the conda script's first line names."""
-    words = first_line(conda).split()
-    named = os.fsdecode(words[0][2:]) if len(words) == 1 and words[0].startswith(b"#!/") else ""
-    if os.path.basename(named).startswith("python"):
-        return named
+    words = shebang(beginning(conda))
+    if len(words) == 1 and os.path.isabs(words[0]) and os.path.basename(words[0]).startswith("python"):
+        return words[0]
     return os.path.join(os.path.dirname(conda), "python")
 
 
