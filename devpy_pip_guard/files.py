@@ -14,7 +14,7 @@ from .errors import DevpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Protocol
+    from typing import Callable, Iterator, Protocol
 
     class Observer(Protocol):
         """Who hears of the looks."""
@@ -132,6 +132,14 @@ def _look_for_links(path: str, seen: set[str]) -> None:
     target = _look(link, path)
     if target:
         _look_for_links(os.path.join(parent, target), seen)
+
+
+def with_parents(folder: str) -> Iterator[str]:
+    """Yield a folder, absolute, and each one that it lies in, the innermost first."""
+    yield folder
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        yield folder
 
 
 def expand_user(path: str) -> str:
