@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, note_read, real_path
+from devpy_pip_guard.files import exists, is_file, note_read, real_path, with_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
     """
     if any(name in environ for name in _REDIRECTIONS):
         return _ask_git(folder)
-    candidate = real_path(folder)
-    while True:
+    for candidate in with_parents(real_path(folder)):
         dot_git = os.path.join(candidate, ".git")
         if is_file(dot_git):  # a linked worktree or a submodule
             return candidate
@@ -46,10 +45,7 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
             return _ask_git(folder) if _may_move_root(dot_git) else candidate
         if os.path.basename(candidate) == ".git":  # git does not count this folder as part of the worktree
             return _ask_git(folder)
-        parent = os.path.dirname(candidate)
-        if parent == candidate:
-            raise _outside_error(folder)
-        candidate = parent
+    raise _outside_error(folder)
 
 
 def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
@@ -82,11 +78,6 @@ def is_same_repository(root: str, other_root: str) -> bool:
     from devpy_pip_guard.worktrees import repository  # not at the top: few commands need it
 
     return repository(root) == repository(other_root)
-
-
-def is_inside(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies in it; both are real paths."""
-    return os.path.join(path, "").startswith(os.path.join(folder, ""))
 
 
 def _may_move_root(git_dir: str) -> bool:

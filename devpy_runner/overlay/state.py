@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
+from devpy_pip_guard.files import exists, is_file, real_path
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, in_site_packages, site_packages
 from devpy_virtualenv_plugin.mends import command
@@ -88,12 +89,11 @@ def is_writable(venv: str) -> bool:
 
 def _worktree_around(venv: str, root: str) -> str | None:
     """Return the other worktree inside `root`, absolute, in which an overlay lies, if it does."""
-    folder = os.path.dirname(venv)
-    while len(folder) > len(os.path.realpath(root)):
-        if os.path.exists(os.path.join(folder, ".git")) and is_managed_elsewhere(folder, root):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
+    from devpy_pip_guard.worktrees import roots  # on the path of few commands
+
+    real_root = os.path.realpath(root)
+    inside = (other for other in roots(os.path.dirname(venv)) if other != real_root and is_inside(other, real_root))
+    return next((other for other in inside if is_managed_elsewhere(other, root)), None)
 
 
 def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
@@ -121,11 +121,7 @@ def _broken_files(venv: str, python: str) -> Iterator[str]:
 
 def has_pyvenv_cfg(venv: str) -> bool:
     """Tell whether there is a pyvenv.cfg without which the overlay's Python would be the base's, and unguarded."""
-    try:
-        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
-    except (DevpyError, ValueError):
-        return False
-    return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
+    return {"home", pyvenv_cfg.CONFIG_KEY} <= pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def missing_parts(venv: str, python: str) -> list[str]:
@@ -135,7 +131,7 @@ def missing_parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     missing = [path for path in parts(venv, python) if not is_file(path)]
-    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
+    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
 def parts(venv: str, python: str) -> list[str]:
@@ -145,7 +141,7 @@ def parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     own = in_site_packages(site_packages(venv, python))
-    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
+    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *own]
 
 
 def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
