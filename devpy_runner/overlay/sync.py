@@ -22,6 +22,7 @@ from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_record
+from ..worktree import without_locations
 from . import dependencies, disk_space, editables
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
@@ -90,7 +91,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
-        callers = without_diversions(environ)
+        callers = without_locations(without_diversions(environ))
         own = environment.variables(config, root, base.prefix)
         settings = read_settings(environ)
         env = environment.of(config.venv, base.prefix, settings, own, root, callers)
