@@ -9,7 +9,7 @@ from devpy_pip_guard.errors import DevpyError
 
 from ...overlay.state import ABSENT, CURRENT, STALE, refuse_foreign
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ..setup import IN_CHANGE
+from ..setup import BEING_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         return
     works = overlay.state == STALE and os.path.exists(os.path.join(venv, "bin", "python"))
     state = WARNING if works else FAILED
-    if setup.is_in_change:
-        yield Verdict("overlay", state, f"{venv}: {IN_CHANGE}", "once it has finished: devpy doctor")
+    if setup.is_being_changed:
+        yield Verdict("overlay", state, f"{venv}: {BEING_CHANGED}", "once it has finished: devpy doctor")
     elif overlay.state == ABSENT:
         yield Verdict("overlay", state, f"{venv}: there is none yet", _mend(setup))
     else:

@@ -418,7 +418,7 @@ def test_variables_that_plain_python_does_not_get(
     put_in_state(found, environ=by_devpy)
     monkeypatch.setattr(WorktreeSetup, "python", "/v/bin/python")
     monkeypatch.setattr(WorktreeSetup, "activate", lambda _: None)
-    monkeypatch.setattr(variables, "_of_record", lambda _: [])
+    monkeypatch.setattr(variables, "_start_variables_verdicts", lambda _: [])
     monkeypatch.setattr(found, "run_plainly", lambda _: Ran(0, json.dumps({"environ": plain}), ""))
     (verdict,) = variables.devpy_check(found)
     if missed is None:
