@@ -74,7 +74,7 @@ def _install_pip(prefix: str, python: str, site_packages: str) -> None:
 
     seeded = os.path.join(prefix, "seeded")
     try:
-        session = cli_run(["--python", python, "--no-vcs-ignore", seeded], setup_logging=False)
+        session = cli_run(["--python", python, "--no-vcs-ignore", "--no-periodic-update", seeded], setup_logging=False)
     except (RuntimeError, SystemExit) as error:
         raise DevpyError(f"{sys.executable} does not work as a base: {error}", _OTHER_BASE) from error
     purelib = os.fspath(session.creator.purelib)

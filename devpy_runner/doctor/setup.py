@@ -7,6 +7,7 @@ import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.base_python import refuse_unfit
@@ -22,7 +23,6 @@ from ..base.prefix import check_prefix
 from ..overlay.state import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
 from ..plugin import Skipped
 from ..plugin.manager import find_base
-from ..worktree import is_inside
 from . import interpreter
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
+from devpy_pip_guard.files import exists, is_file, real_path
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, in_site_packages, site_packages
 from devpy_virtualenv_plugin.mends import command
@@ -88,12 +89,11 @@ def is_writable(venv: str) -> bool:
 
 def _worktree_around(venv: str, root: str) -> str | None:
     """Return the other worktree inside `root`, absolute, in which an overlay lies, if it does."""
-    folder = os.path.dirname(venv)
-    while len(folder) > len(os.path.realpath(root)):
-        if os.path.exists(os.path.join(folder, ".git")) and is_managed_elsewhere(folder, root):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
+    from devpy_pip_guard.worktrees import roots  # on the path of few commands
+
+    real_root = os.path.realpath(root)
+    inner = (folder for folder in roots(os.path.dirname(venv)) if folder != real_root and is_inside(folder, real_root))
+    return next((folder for folder in inner if is_managed_elsewhere(folder, root)), None)
 
 
 def _outdated_files(config: Config, recorded: Record, base: str | None) -> Iterator[str]:
@@ -124,11 +124,7 @@ def has_pyvenv_cfg(venv: str) -> bool:
 
     Without them, the overlay's Python would be the base's, and no guard would run.
     """
-    try:
-        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
-    except (DevpyError, ValueError):
-        return False
-    return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
+    return {"home", pyvenv_cfg.CONFIG_KEY} <= pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def missing_parts(venv: str, python: str) -> list[str]:
@@ -138,7 +134,7 @@ def missing_parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     missing = [path for path in parts(venv, python) if not is_file(path)]
-    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
+    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
 def parts(venv: str, python: str) -> list[str]:
@@ -148,7 +144,7 @@ def parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     start_files = in_site_packages(site_packages(venv, python))
-    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *start_files]
+    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *start_files]
 
 
 def _unknown_base(config: Config, recorded: Record, base: str | None) -> Iterator[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import is_inside
 from devpy_virtualenv_plugin.mends import command
 
 from ...overlay.state import ABSENT, FOREIGN
 from ...plugin import FAILED, OK, WARNING, Skipped, Verdict, hookimpl
-from ...worktree import is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
