@@ -52,9 +52,9 @@ def state() -> Answer:
     """Return what can be told without importing a module or searching for one."""
     return {
         "environ": dict(os.environ),
-        "path": [{"entry": os.path.abspath(entry), **_source_of_entry(entry)} for entry in sys.path],
+        "path": [{"entry": os.path.abspath(entry), **_entry_source(entry)} for entry in sys.path],
         "finders": [
-            {"name": _name_of_finder(finder), "paths": sorted(set(_paths(finder))), **_source_of_finder(finder)}
+            {"name": _finder_name(finder), "paths": sorted(set(_paths(finder))), **_finder_source(finder)}
             for finder in sys.meta_path
         ],
         "packages": _packages(),
@@ -69,9 +69,7 @@ def import_package(path: str) -> Answer:
     :param path: its folder, a real path
     """
     modules = [module for package in _packages() if package["path"] == path for module in package["modules"]]
-    errors = {
-        module["name"]: _error_of_import(module["name"]) if module["is_distributed"] else "" for module in modules
-    }
+    errors = {module["name"]: _import_error(module["name"]) if module["is_distributed"] else "" for module in modules}
     imported = {
         module["name"]: module for package in _packages() if package["path"] == path for module in package["modules"]
     }
@@ -107,7 +105,7 @@ def _packages() -> list[Answer]:
     ]
 
 
-def _error_of_import(name: str) -> str:
+def _import_error(name: str) -> str:
     try:
         import_module(name)
     except BaseException as error:  # noqa: BLE001 - whatever the user's code does, SystemExit among it
@@ -165,8 +163,8 @@ def _copies(finder: Any, name: str, path: list[str] | None) -> Iterator[Answer]:
     if spec is None:
         return
     is_standard = finder in (BuiltinImporter, FrozenImporter)
-    source = {"kind": STDLIB, "pth": ""} if is_standard else {**_source_of_finder(finder), "kind": FINDER}
-    yield {"file": _file(spec), "portions": _portions(spec), "entry": _name_of_finder(finder), **source}
+    source = {"kind": STDLIB, "pth": ""} if is_standard else {**_finder_source(finder), "kind": FINDER}
+    yield {"file": _file(spec), "portions": _portions(spec), "entry": _finder_name(finder), **source}
 
 
 def _copies_on_path(name: str, path: list[str] | None) -> list[Answer]:
@@ -176,7 +174,7 @@ def _copies_on_path(name: str, path: list[str] | None) -> list[Answer]:
         spec = PathFinder.find_spec(name, [entry])
         if spec is None:
             continue
-        source = _source_of_entry(entry) if path is None else {"kind": PARENT, "pth": ""}
+        source = _entry_source(entry) if path is None else {"kind": PARENT, "pth": ""}
         copy = {"file": _file(spec), "portions": [], "entry": os.path.abspath(entry), **source}
         if spec.loader is None:
             portions.append({**copy, "portions": _portions(spec)})
@@ -206,7 +204,7 @@ def _without_repeats(copies: Iterator[Answer]) -> list[Answer]:
     return list(unique.values())
 
 
-def _source_of_entry(entry: str) -> dict[str, str]:
+def _entry_source(entry: str) -> dict[str, str]:
     """Return what has put an entry on `sys.path`."""
     path = os.path.abspath(entry)
     pythonpath = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -246,8 +244,8 @@ def _site_files() -> Any:
     return import_module("_devpy_guard.site_files")
 
 
-def _source_of_finder(finder: Any) -> dict[str, str]:
-    module = _module_of_finder(_unwrapped(finder))
+def _finder_source(finder: Any) -> dict[str, str]:
+    module = _finder_module(_unwrapped(finder))
     if module.partition(".")[0] in ("_frozen_importlib", "_frozen_importlib_external", "zipimport"):
         return {"kind": STDLIB, "pth": ""}
     for site_packages in _site_packages():
@@ -269,11 +267,11 @@ def _unwrapped(finder: Any) -> Any:
     return next((inner for inner in vars(finder).values() if hasattr(inner, "find_spec")), finder)
 
 
-def _module_of_finder(finder: Any) -> str:
+def _finder_module(finder: Any) -> str:
     return str(getattr(finder, "__module__", None) or getattr(finder, "__name__", ""))
 
 
-def _name_of_finder(finder: Any) -> str:
+def _finder_name(finder: Any) -> str:
     finder = _unwrapped(finder)
     kind = finder if isinstance(finder, type) else type(finder)
     name = getattr(finder, "__name__", None) or kind.__name__
@@ -284,10 +282,10 @@ def _name_of_finder(finder: Any) -> str:
 def _paths(finder: Any) -> Iterator[str]:
     """Yield the absolute paths in the tables of a finder, such as the mapping of a setuptools editable."""
     finder = _unwrapped(finder)
-    if _source_of_finder(finder)["kind"] == STDLIB or _module_of_finder(finder).startswith("_devpy_guard"):
+    if _finder_source(finder)["kind"] == STDLIB or _finder_module(finder).startswith("_devpy_guard"):
         return
     yield from _paths_in(vars(finder) if hasattr(finder, "__dict__") else {}, 0)
-    module = sys.modules.get(_module_of_finder(finder))
+    module = sys.modules.get(_finder_module(finder))
     tables = vars(module) if module is not None else {}
     yield from _paths_in({name: value for name, value in tables.items() if not name.startswith("__")}, 0)
 

@@ -41,10 +41,9 @@ _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "
 
 
 class WorktreeSetup:
-    """A worktree's set-up as it is found; nothing in it is changed.
+    """The `plugin.Setup` that checks are given; the built-in ones may use all of it.
 
-    Each part is looked up when it is first asked for, and raises `Skipped` if it is not there: let it pass, and devpy
-    shows the check as skipped, with the reason.
+    Each part is looked up when it is first asked for, and raises `Skipped` if it is missing.
 
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables
@@ -94,7 +93,7 @@ class WorktreeSetup:
         try:
             answer = facts.ask(self.find_base(), self.environ)
             refuse_unfit(answer.python)
-        except DevpyError as error:  # kept, since asking once more could take as long again
+        except DevpyError as error:  # kept: asking again could take as long
             return error
         return answer
 
@@ -166,7 +165,7 @@ class WorktreeSetup:
     def _asked_state(self) -> State | Skipped:
         try:
             return interpreter.as_state(self.ask("state"))
-        except Skipped as skipped:  # kept, since asking once more could take as long again
+        except Skipped as skipped:  # kept: asking again could take as long
             return skipped
 
     @cached_property

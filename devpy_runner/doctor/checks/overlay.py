@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; a stale overlay is a warning, since the next command brings it up to date."""
+    """See `hooks.devpy_check`; a stale overlay is only a warning: the next command brings it up to date."""
     overlay, venv = setup.overlay, setup.config.venv
     refuse_foreign(overlay, setup.config)
     if overlay.state == CURRENT and overlay.record is not None:
