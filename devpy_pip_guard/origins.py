@@ -27,8 +27,8 @@ _BESIDE_THE_PACKAGE = {
 _TESTS = {"conftest", "test", "tests"}
 """What projects distribute by mistake: not proved beside a package, since there each project has its own."""
 
-_DEEPEST = 3
-"""How many parts the name of a package inside a namespace may have."""
+_DEEPEST = 8
+"""How many parts the name of a package inside a namespace may have: a folder of data may look like a namespace."""
 
 
 class Module(NamedTuple):
