@@ -1,4 +1,4 @@
-"""From a folder to the root of the git worktree that it lies in."""
+"""Finding the root of the git worktree that a folder lies in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# With one of these set, only git itself can tell where the worktree is.
+# If one of these is set, only git itself can tell where the worktree is.
 _REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
 
 
@@ -29,7 +29,7 @@ def current_folder() -> str:
 def find_root(folder: str, environ: Mapping[str, str]) -> str:
     """Return the worktree root, absolute and without symlinks, as `git rev-parse --show-toplevel` prints it.
 
-    Git is started only where its environment variables or its configuration may move the root.
+    git is started only if its environment variables or its configuration may move the root.
 
     :param folder: where to start, absolute
     :param environ: the caller's environment variables
@@ -43,39 +43,45 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
             return candidate
         if is_file(os.path.join(dot_git, "HEAD")):
             return _ask_git(folder) if _may_move_root(dot_git) else candidate
-        if os.path.basename(candidate) == ".git":  # git does not count its own folder as part of the worktree
+        if os.path.basename(candidate) == ".git":  # git does not count this folder as part of the worktree
             return _ask_git(folder)
-    raise _outside(folder)
+    raise _outside_error(folder)
 
 
 def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
-    """Return the root of the worktree that a folder lies in, or None if that is no other one.
+    """Return the root of the worktree that a folder lies in, or None if it lies in this worktree or in none.
 
     :param folder: absolute
-    :param root: the worktree root that is not another one
+    :param root: the root of this worktree, absolute
     :param environ: the caller's environment variables
     """
     try:
-        other = find_root(folder, environ)
+        containing_root = find_root(folder, environ)
     except DevpyError:
         return None
-    return other if other != root else None
+    return containing_root if containing_root != root else None
 
 
-def is_managed_elsewhere(other: str, root: str) -> bool:
-    """Tell whether the code in another worktree, given by its root, has no place in this one."""
-    return is_same_repository(root, other) or exists(os.path.join(other, "devpy.toml"))
+def is_managed_elsewhere(other_root: str, root: str) -> bool:
+    """Tell whether code in another worktree must not run in this one.
+
+    It must not if both belong to one repository, or if the other has a devpy.toml.
+
+    :param other_root: the root of the other worktree, absolute
+    :param root: the root of this worktree, absolute
+    """
+    return is_same_repository(root, other_root) or exists(os.path.join(other_root, "devpy.toml"))
 
 
-def is_same_repository(root: str, other: str) -> bool:
-    """Tell whether two worktree roots, absolute, are worktrees of one repository."""
-    from devpy_pip_guard.worktrees import repository  # on the path of few commands
+def is_same_repository(root: str, other_root: str) -> bool:
+    """Tell whether two worktrees, given by their absolute roots, belong to one repository."""
+    from devpy_pip_guard.worktrees import repository  # not at the top: few commands need it
 
-    return repository(root) == repository(other)
+    return repository(root) == repository(other_root)
 
 
 def _may_move_root(git_dir: str) -> bool:
-    """Tell whether the repository's configuration may set core.worktree or core.bare, or include a file that does."""
+    """Tell whether a repository's configuration may set core.worktree or core.bare, or include a file that sets one."""
     config = os.path.join(git_dir, "config")
     note_read(config)
     try:
@@ -95,9 +101,9 @@ def _ask_git(folder: str) -> str:
     except FileNotFoundError:
         raise DevpyError("git: command not found", "install git, or unset " + ", ".join(_REDIRECTIONS)) from None
     if done.returncode != 0:
-        raise _outside(folder)
+        raise _outside_error(folder)
     return os.fsdecode(done.stdout[:-1])  # the path may itself end in white space; the final newline is git's
 
 
-def _outside(folder: str) -> DevpyError:
+def _outside_error(folder: str) -> DevpyError:
     return DevpyError("not inside a git worktree: " + folder, "cd into one, or make one with `git init`")

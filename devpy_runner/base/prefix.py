@@ -1,4 +1,4 @@
-"""What a prefix holds, if it is that of a conda environment."""
+"""Whether a prefix is a conda environment, and which Python it holds."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def python_version(prefix: str) -> str | None:
 
     :param prefix: an absolute path
     """
-    for record in sorted(names_in(os.path.join(prefix, "conda-meta"))):
-        package, _, version_build = record.partition("-")
+    for name in sorted(names_in(os.path.join(prefix, "conda-meta"))):
+        package, _, version_build = name.partition("-")
         version, _, build = version_build.partition("-")
         if package == "python" and version[:1].isdigit() and build.endswith(".json"):
             return version

@@ -84,7 +84,7 @@ def test_an_unknown_option_of_a_command_exits_with_2(command: str, capsys: pytes
 )
 def test_options_end_where_the_command_begins(line: str, expected: tuple[list[str], bool, str | None, bool]) -> None:
     found = parse(line.split())
-    assert (found.command, found.is_own, found.cwd, found.sync) == expected
+    assert (found.command, found.is_subcommand, found.cwd, found.sync) == expected
 
 
 @pytest.mark.parametrize(("value", "sync"), [("1", False), ("yes", False), ("0", True), ("", True)])

@@ -9,7 +9,7 @@ import pytest
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import shell_activation
-from devpy_runner.shell_activation import activated, code
+from devpy_runner.shell_activation import activated_environ, code
 
 ODD = [
     "",
@@ -128,7 +128,7 @@ def test_variables_of_the_shell_are_left_alone(kind: str) -> None:
 def test_overlay_of_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DevpyError, match="not the overlay of this worktree"):
-        activated(str(tmp_path / ".venv"), CALLER)
+        activated_environ(str(tmp_path / ".venv"), CALLER)
 
 
 def test_problem_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

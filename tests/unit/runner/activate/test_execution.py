@@ -280,7 +280,7 @@ def test_nothing_else_changes(devpy: Devpy) -> None:
     """The caller's variables arrive as they were, whatever they mean to a shell."""
     trap = devpy.folder / "trap"
     trap.write_text("echo sourced >&2\n")
-    special = dict.fromkeys(execution._SHELLS_OWN, "7")
+    special = dict.fromkeys(execution._SHELL_VARIABLES, "7")
     special.update(BASH_ENV=str(trap), ENV=str(trap), PS1="$ ", PS2="> ", SHELLOPTS="errexit:xtrace:noexec", HOME="")
     odd = {"a.b": "c", "1": "2", "-u": "x", "x y": "z", "_CE_M": "", "UID": "7", "COLUMNS": "7", "CDPATH": "/"}
     devpy.environ.update(special)
