@@ -15,7 +15,9 @@ START_VARIABLES = "devpy-start"
 CALLERS = "devpy-callers-value"
 """What stands in that record for the value that the caller has given a variable."""
 
-_MARK_OF_OVERLAY = "devpy.json"
+OVERLAY_RECORD = "devpy.json"
+"""The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
+
 _MOST_BYTES = 4 << 20
 """What is longer is no record."""
 
@@ -134,7 +136,7 @@ def supply(base: str) -> None:
         venv, made_for, _, rules = read_start_variables(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
-        if active != venv and os.path.exists(os.path.join(active, _MARK_OF_OVERLAY)):
+        if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
             _leave(os.path.join(active, "bin"))
         for name, value, template in rules:
             callers = environ.get(name)
@@ -160,7 +162,7 @@ def _tell_of_copies(made: str) -> None:
         import os
 
         copy = os.path.abspath(os.path.join(programs, os.pardir))
-        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not is_same_file(copy, OVERLAY):
+        if os.path.exists(os.path.join(copy, OVERLAY_RECORD)) and not is_same_file(copy, OVERLAY):
             _tell(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
 
 
@@ -172,6 +174,11 @@ def is_same_file(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:  # one of the two is not there
         return False
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies in it; both are real paths."""
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _tell(problem: str, mend: str) -> None:

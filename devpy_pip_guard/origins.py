@@ -12,9 +12,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import SITE_PACKAGES, distributions, is_same_file, site_files
+from . import SITE_PACKAGES, distributions, is_inside, is_same_file, site_files
 from .precedence import find_in_overlay
-from .rivals import lies_in
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
 _BUILD_FILES = ("pyproject.toml", "setup.py")
@@ -80,7 +79,7 @@ def packages() -> list[Package]:
     paths = [editable.path for editable in editables]
     found = []
     for distribution in editables:
-        inner = [path for path in paths if path != distribution.path and lies_in(path, distribution.path)]
+        inner = [path for path in paths if path != distribution.path and is_inside(path, distribution.path)]
         search = _Search(distribution, inner)
         modules = search.modules()
         found.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
@@ -245,13 +244,13 @@ class _Search:
     def _is_own(self, path: str, name: str) -> bool:
         """Tell whether a file or folder is this distribution's: by itself, or, as a symlink, by where it is found."""
         real, found_in = os.path.realpath(path), os.path.realpath(root(path, name))
-        if any(lies_in(real, folder) for folder in self._inner):
+        if any(is_inside(real, folder) for folder in self._inner):
             return False
         site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
-        if lies_in(real, site_packages) or lies_in(found_in, site_packages):
+        if is_inside(real, site_packages) or is_inside(found_in, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
         own = (self._distribution.path, *self._distribution.folders)
-        return any(lies_in(place, folder) for folder in own for place in (real, found_in))
+        return any(is_inside(place, folder) for folder in own for place in (real, found_in))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
@@ -298,7 +297,7 @@ _SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
 
 def _is_project(folder: str, project: str) -> bool:
     """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
-    return lies_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
+    return is_inside(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
 
 
 def _is_package_folder(path: str) -> bool:

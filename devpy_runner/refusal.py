@@ -67,7 +67,9 @@ def refuse_install(command: list[str], config: str, base: str, folder: str) -> N
     program = os.path.basename(command[0])
     if program in _CONDA_PROGRAMS and _changes_active_environment(command[1:]):
         changed = f"{program} {command[1]}: would change {base}, which other worktrees share"
-        raise DevpyError(changed, f"if all of them shall have it: {program} {command[1]} -p {base} …")
+        from devpy_virtualenv_plugin import mends
+
+        raise DevpyError(changed, f"if all of them shall have it: {mends.command(program, command[1], '-p', base)} …")
     if "--system" in command and (program == "uv" or command[1:3] == ["-m", "uv"]):
         raise DevpyError("uv --system: would change the base", "leave --system out")
     target = _editable_target(command)

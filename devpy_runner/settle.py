@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
@@ -17,7 +18,7 @@ from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse
 from .records import run_cache, start_variables
 from .records.observations import observed
 from .records.run_cache import RunCache
-from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
+from .worktree import find_other_root, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from contextlib import suppress
-from tempfile import TemporaryFile
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
@@ -23,7 +21,7 @@ from .activate.execution import caller_environ
 from .activate.scripts import quote_for_fish
 from .cli import syncs_by_default
 from .messages import tell
-from .records.start_variables import parse_variables
+from .programs import PRINT_VARIABLES, parse_variables, run_attended
 from .settle import settle
 from .worktree import current_folder, find_root
 
@@ -114,15 +112,10 @@ def activated_environ(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
     root = _root(venv, environ)
     answers = settle(root, environ, root, sync=syncs_by_default())
     env = worktree_environment(answers.venv, answers.base, answers.settings, answers.variables, root, environ)
-    command, start = env.prepare(["/usr/bin/env", "-0"], {})
-    # Not by `programs.run`: what the scripts print is for the user, who can interrupt them.
-    with TemporaryFile() as printed:  # a program that a script leaves running would keep a pipe open
-        done = subprocess.run(command, env=start, cwd=root, stdin=subprocess.DEVNULL, stdout=printed, check=False)
-        printed.seek(0)
-        variables = parse_variables(os.fsdecode(printed.read()))
-    if done.returncode != 0:
+    ran = run_attended(*env.prepare(PRINT_VARIABLES, {}), root)
+    if ran.code != 0:
         raise DevpyError(f"{answers.base}: cannot be activated", "correct the script that is named above")
-    return variables
+    return parse_variables(ran.out)
 
 
 def code(kind: str, caller: Mapping[str, str], activated: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, first_line, is_dir, is_file, read_bytes, real_path, scan
+from devpy_pip_guard.files import beginning, exists, is_dir, is_file, read_bytes, real_path, scan, shebang
 
 # Many modules define this instead of importing it: importing typing takes a good part of the time that running a
 # command may take, and type checkers treat the name alike.
@@ -214,10 +214,9 @@ def _conda_variables(root_prefix: str | None) -> dict[str, str]:
 
 def _interpreter(conda: str) -> str:
     """Return the absolute path of the python that the conda script's first line names."""
-    words = first_line(conda).split()
-    program = os.fsdecode(words[0][2:]) if len(words) == 1 and words[0].startswith(b"#!/") else ""
-    if os.path.basename(program).startswith("python"):
-        return program
+    words = shebang(beginning(conda))
+    if len(words) == 1 and os.path.isabs(words[0]) and os.path.basename(words[0]).startswith("python"):
+        return words[0]
     return os.path.join(os.path.dirname(conda), "python")
 
 

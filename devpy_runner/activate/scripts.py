@@ -11,7 +11,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard.files import first_line, is_file
+from devpy_pip_guard.files import beginning, is_file
 from devpy_virtualenv_plugin.layout import ACTIVATE_SCRIPTS
 from devpy_virtualenv_plugin.record import replace_file
 
@@ -93,7 +93,7 @@ def quote_for_fish(text: str) -> str:
 
 
 def _is_extended(script: str) -> bool:
-    return first_line(script).startswith(_MARK.encode())
+    return beginning(script).startswith(_MARK.encode())
 
 
 def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> None:

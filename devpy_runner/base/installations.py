@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard.files import first_line, is_dir, is_file, link_target, may_execute
+from devpy_pip_guard.files import beginning, is_dir, is_file, link_target, may_execute, shebang
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,11 +84,9 @@ def _looks_like_root(prefix: str) -> bool:
 
 def _prefix_of_conda(conda: str) -> str:
     """Return the prefix of the Python that a `conda` script's first line names, or else the prefix that it lies in."""
-    words = os.fsdecode(first_line(conda)).split()
-    if words and words[0].startswith("#!"):
-        python = words[0][2:]
-        if os.path.basename(python).startswith("python") and is_file(python):
-            return os.path.dirname(os.path.dirname(python))
+    python = [*shebang(beginning(conda)), ""][0]
+    if os.path.basename(python).startswith("python") and is_file(python):
+        return os.path.dirname(os.path.dirname(python))
     while target := link_target(conda):  # of the script alone, since conda keeps the links in a prefix's path
         conda = os.path.join(os.path.dirname(conda), target)
     return os.path.dirname(os.path.dirname(os.path.abspath(conda)))

@@ -20,10 +20,9 @@ def check_prefix(prefix: str) -> None:
     if not is_environment(prefix):
         raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
     if not is_file(os.path.join(prefix, "bin", "python")):
-        import shlex
+        from devpy_virtualenv_plugin.mends import conda_install
 
-        install = f"conda install -p {shlex.quote(prefix)} python"
-        raise DevpyError(f"{prefix}: the conda environment has no bin/python", install)
+        raise DevpyError(f"{prefix}: the conda environment has no bin/python", conda_install(prefix, "python"))
 
 
 def python_version(prefix: str) -> str | None:

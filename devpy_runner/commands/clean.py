@@ -7,7 +7,8 @@ from errno import EBUSY
 
 from devpy_pip_guard.errors import DevpyError
 
-from ..overlay.state import ABSENT, examine, refuse_foreign, remove
+from ..overlay.removal import remove
+from ..overlay.state import ABSENT, examine, refuse_foreign
 from ..records import run_cache
 from . import current_worktree
 

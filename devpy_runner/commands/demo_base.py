@@ -30,6 +30,8 @@ def make(prefix: str) -> None:
     :param prefix: where to make it, absolute; nothing must be there
     :raises DevpyError: if the running interpreter does not work from another place
     """
+    if sys.implementation.name != "cpython":
+        raise DevpyError(f"{sys.executable} does not work as a base: it is {sys.implementation.name}", _OTHER_BASE)
     name = os.path.basename(sysconfig.get_path("stdlib"))
     stdlib = os.path.join(prefix, "lib", name)
     site_packages = os.path.join(stdlib, "site-packages")
@@ -72,7 +74,7 @@ def _install_pip(prefix: str, python: str, site_packages: str) -> None:
 
     seeded = os.path.join(prefix, "seeded")
     try:
-        session = cli_run(["--python", python, "--no-vcs-ignore", seeded], setup_logging=False)
+        session = cli_run(["--python", python, "--no-vcs-ignore", "--no-periodic-update", seeded], setup_logging=False)
     except (RuntimeError, SystemExit) as error:
         raise DevpyError(f"{sys.executable} does not work as a base: {error}", _OTHER_BASE) from error
     purelib = os.fspath(session.creator.purelib)

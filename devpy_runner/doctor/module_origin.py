@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from devpy_pip_guard import is_inside
+
 from ..overlay.editables import installed
 from ..plugin import Skipped
-from ..worktree import is_inside
 from . import probe
 from .interpreter import as_packages, source
 

@@ -7,25 +7,28 @@ import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.base_python import refuse_unfit
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import is_held
 from devpy_virtualenv_plugin.record import Record
 
 from .. import programs
 from ..activate.environment import Environment, overlay_variables, worktree_environment
+from ..base import facts
 from ..base.condarc import read_settings
 from ..base.prefix import check_prefix
 from ..overlay.state import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
 from ..plugin import Skipped
 from ..plugin.manager import find_base
-from ..worktree import is_inside
 from . import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..base.facts import BaseFacts
     from ..programs import Ran
     from .interpreter import State
 
@@ -76,6 +79,24 @@ class WorktreeSetup:
         prefix = find_base(self.config.base, self.environ).prefix
         check_prefix(prefix)
         return prefix
+
+    def ask_base(self) -> BaseFacts:
+        """Have the base's Python say what it is.
+
+        :raises DevpyError: if the base is not found, or its Python does not answer or carries no overlay
+        """
+        if isinstance(self._asked_base, DevpyError):
+            raise self._asked_base
+        return self._asked_base
+
+    @cached_property
+    def _asked_base(self) -> BaseFacts | DevpyError:
+        try:
+            answer = facts.ask(self.find_base(), self.environ)
+            refuse_unfit(answer.python)
+        except DevpyError as error:  # kept, since asking once more could take as long again
+            return error
+        return answer
 
     @cached_property
     def overlay(self) -> Overlay:

@@ -44,9 +44,9 @@ def installed(site_packages: str) -> list[Editable]:
 
 
 def undeclared(site_packages: str, declared: Iterable[str]) -> list[str]:
-    """Return the folders of the editables in a site-packages folder that are not declared, sorted.
+    """Return the folders of the editables in an overlay that devpy.toml does not declare, sorted, each once.
 
-    :param site_packages: absolute
+    :param site_packages: the overlay's, absolute
     :param declared: the folders that devpy.toml declares, absolute, without symlinks
     """
     return sorted({editable.path for editable in installed(site_packages)}.difference(declared))
@@ -75,12 +75,14 @@ def missing_at_start(site_packages: str) -> list[str]:
     :param site_packages: the overlay's, absolute
     :return: requirements, as the metadata of the editables spells them
     """
-    there = dict(distributions.metadata(site_packages))
-    if _STARTS_EDITABLES in there:
+    from . import requirements
+
+    metadata = dict(distributions.metadata(site_packages))
+    if _STARTS_EDITABLES in metadata:
         return []
-    files = [os.path.join(path, "METADATA") for path in there.values()]
-    required = {requirement for file in files for requirement in distributions.headers(file, "Requires-Dist")}
-    return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
+    files = [os.path.join(path, "METADATA") for path in metadata.values()]
+    texts = {text for file in files for text in distributions.headers(file, "Requires-Dist")}
+    return sorted(text for text in texts if requirements.read(text) == (_STARTS_EDITABLES, False))
 
 
 def build_files(path: str) -> dict[str, BuildFile]:
@@ -134,11 +136,3 @@ def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
     for line in distributions.read_lines(file):
         if os.path.isabs(line):
             yield Editable("", os.path.realpath(line), is_pure=True)
-
-
-def _name_of_requirement(text: str) -> str:
-    """Return a requirement's name, or an empty string if it holds under some condition only."""
-    import re
-
-    match = re.match(r"[A-Za-z0-9._-]+", text)
-    return match.group() if match and ";" not in text else ""

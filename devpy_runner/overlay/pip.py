@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.lock import held
+from devpy_virtualenv_plugin.mends import conda_install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Pip(NamedTuple):
 
     def _failure(self, task: str, current: str, output: str) -> PipError:
         if "No module named pip" in output:
-            return PipError(f"{task}: {self.base} has no pip", f"conda install -p {self.base} pip")
+            return PipError(f"{task}: {self.base} has no pip", conda_install(self.base, "pip"))
         named = _FAILED.search(output)
         at_fault = named["name"] if named else current
         what = f"{task} {at_fault}" if at_fault and at_fault not in task else task

@@ -1,15 +1,16 @@
-"""The overlay's state, its making and its removal."""
+"""The overlay's state, and whether it is devpy's to change."""
 
 from __future__ import annotations
 
 import os
-from errno import EEXIST, ENOTEMPTY
 from typing import NamedTuple
 
+from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
+from devpy_pip_guard.files import exists, is_file, real_path
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages, site_packages
+from devpy_virtualenv_plugin.layout import LAUNCHER, in_site_packages, site_packages
+from devpy_virtualenv_plugin.mends import command
 from devpy_virtualenv_plugin.record import Record
 
 from ..activate import scripts
@@ -18,11 +19,9 @@ from . import editables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from devpy_pip_guard.config import Config
-
-    from ..base.lookup import Base
 
 ABSENT = "absent"
 FOREIGN = "foreign"
@@ -64,61 +63,6 @@ def examine(config: Config, base: str | None = None) -> Overlay:
     return Overlay(STALE if reasons else CURRENT, reasons, bool(own), found)
 
 
-def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
-    """Write the overlay's own files through virtualenv. Call it under the lock.
-
-    Packages that are in it stay, unless its making was interrupted or their console scripts are gone. Those for another
-    Python than the base's do not stay either: the creator sees to that.
-
-    :param overlay: what `examine` said
-    :param environ: the caller's environment variables
-    :raises DevpyError: if virtualenv or the base's interpreter fails
-    """
-    from devpy_virtualenv_plugin.lock import empty
-
-    from .creation import make, unforeseen
-
-    if overlay.record is None or not _may_stay(overlay.record, config.venv):
-        empty(config.venv)
-    elif overlay.state == INCOMPLETE:
-        _remove_remains(site_packages(config.venv, overlay.record.python))
-    make(config, base.prefix, environ)
-    made = record.read(config.venv)
-    missing = missing_parts(config.venv, made.python) if made else [os.path.join(config.venv, record.FILE_NAME)]
-    if missing:
-        raise unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
-
-
-def _may_stay(made: Record, venv: str) -> bool:
-    """Tell whether what is installed in an overlay is of use when its own files are written anew."""
-    if not (made.complete or made.built) or not _has_pyvenv_cfg(venv):
-        return False
-    return os.path.isdir(site_packages(venv, made.python)) and os.path.isdir(os.path.join(venv, "bin"))
-
-
-def remove(venv: str) -> None:
-    """Remove an overlay, waiting for whoever is changing it; a symlink in its place is unlinked, not followed.
-
-    :param venv: absolute
-    :raises DevpyError: if it does not carry devpy's mark by the time that nobody else changes it
-    """
-    from devpy_virtualenv_plugin.lock import empty, locked
-
-    if os.path.islink(venv):
-        os.unlink(venv)
-        return
-    with locked(venv):
-        if os.path.islink(venv) or not (record.is_marked(venv) or record.is_vacant(venv)):
-            raise DevpyError(f"{venv} was not made by devpy", "see what has come there meanwhile")
-        empty(venv)
-        os.unlink(os.path.join(venv, record.LOCK_NAME))
-        try:
-            os.rmdir(venv)
-        except OSError as error:
-            if error.errno not in (ENOTEMPTY, EEXIST):  # somebody else has begun to make a new one there
-                raise
-
-
 def refuse_foreign(overlay: Overlay, config: Config) -> None:
     """Refuse to go on where something stands that devpy did not make, or that belongs to another worktree.
 
@@ -127,7 +71,7 @@ def refuse_foreign(overlay: Overlay, config: Config) -> None:
     other = None if config.is_stack else _worktree_around(config.venv, config.root)
     if other is not None:
         problem = f"{config.file}: python.venv leads into another worktree, {other}"
-        raise DevpyError(problem, f"cd {other}, or name a folder outside of it")
+        raise DevpyError(problem, f"{command('cd', other)}, or name a folder outside of it")
     if overlay.state == FOREIGN:
         mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
         raise DevpyError(f"{config.venv} was not made by devpy", mend)
@@ -145,12 +89,11 @@ def is_writable(venv: str) -> bool:
 
 def _worktree_around(venv: str, root: str) -> str | None:
     """Return the other worktree inside `root`, absolute, in which an overlay lies, if it does."""
-    folder = os.path.dirname(venv)
-    while len(folder) > len(os.path.realpath(root)):
-        if os.path.exists(os.path.join(folder, ".git")) and is_managed_elsewhere(folder, root):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
+    from devpy_pip_guard.worktrees import roots  # on the path of few commands
+
+    real_root = os.path.realpath(root)
+    inside = (other for other in roots(os.path.dirname(venv)) if other != real_root and is_inside(other, real_root))
+    return next((other for other in inside if is_managed_elsewhere(other, root)), None)
 
 
 def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
@@ -176,13 +119,9 @@ def _broken_files(venv: str, python: str) -> Iterator[str]:
         yield f"{script} does not activate the base"
 
 
-def _has_pyvenv_cfg(venv: str) -> bool:
+def has_pyvenv_cfg(venv: str) -> bool:
     """Tell whether there is a pyvenv.cfg without which the overlay's Python would be the base's, and unguarded."""
-    try:
-        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
-    except (DevpyError, ValueError):
-        return False
-    return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
+    return {"home", pyvenv_cfg.CONFIG_KEY} <= pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def missing_parts(venv: str, python: str) -> list[str]:
@@ -192,7 +131,7 @@ def missing_parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     missing = [path for path in parts(venv, python) if not is_file(path)]
-    return missing if missing or _has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
+    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
 def parts(venv: str, python: str) -> list[str]:
@@ -202,7 +141,7 @@ def parts(venv: str, python: str) -> list[str]:
     :param python: as its record has it
     """
     own = in_site_packages(site_packages(venv, python))
-    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
+    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *own]
 
 
 def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
@@ -223,24 +162,3 @@ def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
         yield "dependencies not installed"
     if found.site_stamp != record.site_stamp(site_packages(config.venv, found.python)):
         yield "packages in it have changed"
-
-
-def _remove_remains(folder: str) -> None:
-    """Remove what an interrupted pip leaves in the way of the next one.
-
-    It has put files aside, under names with a tilde, whose metadata would still be found. And it has begun to install:
-    RECORD comes last, and without it nothing can be uninstalled.
-
-    :param folder: the overlay's site-packages, absolute
-    """
-    import shutil
-
-    for entry in os.scandir(folder):
-        is_put_aside = entry.name.startswith("~") and entry.name not in (PTH_BRIDGE, START_BRIDGE)
-        is_begun = entry.name.endswith(".dist-info") and not os.path.exists(os.path.join(entry.path, "RECORD"))
-        if not (is_put_aside or is_begun):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)

@@ -9,22 +9,26 @@ from typing import NamedTuple, TypeVar
 from devpy_pip_guard import distributions
 from devpy_pip_guard.config import check_editables
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin import OLDEST_PYTHON, base_scripts, record
+from devpy_virtualenv_plugin import base_scripts, record
+from devpy_virtualenv_plugin.base_python import UPGRADE, refuse_unfit, untested
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
 from ..activate.environment import overlay_variables, worktree_environment
+from ..base import facts
 from ..base.condarc import read_settings
 from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
-from . import dependencies, disk_space, editables
+from ..worktree import without_locations
+from . import disk_space, editables
+from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
-from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, build, examine, is_writable, refuse_foreign
+from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,18 +80,19 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
     check_editables(config)
     base = find_base(config.base, environ)
     check_prefix(base.prefix)
-    _refuse_old_python(base)
     found = examine(config, base.prefix)
     refuse_foreign(found, config)  # before the lock leaves a file in it
     if not is_writable(config.venv):
         return _nothing_to_do(found, config, wanted)
     progress = Progress()
+    if found.rebuild:
+        _check_python(base.prefix, config, environ, progress)
     with disk_space.needed(config.venv), locked(config.venv):
         overlay = examine(config, base.prefix)  # now that nobody else changes it
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
-        callers = without_diversions(environ)
+        callers = without_locations(without_diversions(environ))
         variables = overlay_variables(config, root, base.prefix)
         settings = read_settings(environ)
         env = worktree_environment(config.venv, base.prefix, settings, variables, root, callers)
@@ -110,11 +115,18 @@ def _holds_others(config: Config) -> bool:
     return not all(distributions.project_folder(path) for _, path in distributions.metadata(_site_packages(config)))
 
 
-def _refuse_old_python(base: Base) -> None:
-    version = python_version(base.prefix) or ""
-    if version and tuple(map(int, version.split(".")[:2])) < OLDEST_PYTHON:
-        wanted = "python>={}.{}".format(*OLDEST_PYTHON)
-        raise DevpyError(f"{base.prefix}: Python {version} is too old", f"conda install -p {base.prefix} '{wanted}'")
+def _check_python(prefix: str, config: Config, environ: Mapping[str, str], progress: Progress) -> None:
+    """Refuse a base on which no overlay can be made or filled, while there is nothing of it yet.
+
+    :param prefix: of the conda environment, absolute
+    """
+    python, pip = facts.ask(prefix, environ)
+    refuse_unfit(python)
+    if config.editables and not pip:
+        raise facts.lacks_pip(prefix)
+    problem = untested(python)
+    if problem:
+        progress.note(f"warning: {problem}\n  {UPGRADE}")
 
 
 def _nothing_to_do(found: Overlay, config: Config, wanted: Wanted) -> Plan:
@@ -198,6 +210,8 @@ def _install(plan: Plan, config: Config, made: Record, pip: Pip) -> None:
         _uninstall(_former_names(before, _installed(config)), config, pip)
         _note_installed(plan.install, config, pip)
     if plan.add_deps:
+        from . import dependencies
+
         dependencies.install(_site_packages(config), site_packages(made.base, made.python), pip)
 
 

@@ -176,24 +176,14 @@ def _activated(
     """
     env = _environment(config, base, settings, environ)
     if with_scripts and env.activation.activate_scripts:
-        printed = _printed(*env.prepare(["/usr/bin/env", "-0"], extra={}), config.root)
+        from .. import programs
+
+        ran = programs.run(*env.prepare(programs.PRINT_VARIABLES, extra={}), config.root, _PATIENCE_SECONDS)
+        printed = programs.parse_variables(ran.out) if ran.code == 0 else {}
         if printed:
             return printed, True
     env.activation.activate_scripts = []
     return env.prepare(["env"], extra={})[1], False
-
-
-def _printed(command: list[str], environ: Variables, cwd: str) -> Variables:
-    """Return the variables that a command prints with `env -0` at its end; none if it does not get that far."""
-    from ..programs import run
-
-    ended = run(command, environ, cwd, seconds=_PATIENCE_SECONDS)
-    return parse_variables(ended.out) if ended.code == 0 else {}
-
-
-def parse_variables(printed: str) -> Variables:
-    """Return the variables that `env -0` has printed."""
-    return dict(entry.partition("=")[::2] for entry in printed.split("\0") if entry)
 
 
 def _template(result: str, mark: str | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from devpy_virtualenv_plugin.mends import command
+
 from ...plugin import FAILED, OK, SKIPPED, WARNING, Skipped, Verdict, hookimpl
 from ..interpreter import OF_ANOTHER_DEVPY, Module
 
@@ -25,7 +27,8 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         if ended.reason == OF_ANOTHER_DEVPY:
             raise
         # What is not proved counts as wrong.
-        yield Verdict("imports", FAILED, f"nothing can be told: {ended.reason}", f"see what it says: {python} -c pass")
+        mend = f"see what it says: {command(python, '-c', 'pass')}"
+        yield Verdict("imports", FAILED, f"nothing can be told: {ended.reason}", mend)
         return
     for path in setup.config.editables:
         if not os.path.isdir(path):
@@ -52,7 +55,7 @@ def _of_package(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
         modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]
     except Skipped as ended:  # by the package: the same interpreter has answered before
         names = ", ".join(module.name for module in package.modules if module.is_distributed)
-        mend = f"see what it does: devpy python -c 'import {names}'"
+        mend = f"see what it does: {command('devpy', 'python', '-c', f'import {names}')}"
         yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {ended.reason}", mend)
         return
     problems = [verdict for module in modules for verdict in _of_module(module, package)]
@@ -65,7 +68,8 @@ def _of_package(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
 def _of_module(module: Module, package: Package) -> Iterator[Verdict]:
     if module.error:
         text = f"{module.name} ({package.path}): {module.error}"
-        yield Verdict("imports", FAILED, text, f"see where: devpy python -c 'import {module.name}'")
+        mend = f"see where: {command('devpy', 'python', '-c', f'import {module.name}')}"
+        yield Verdict("imports", FAILED, text, mend)
     elif module.found != module.expected:
         found = module.found or "nowhere"
         text = f"{module.name} comes from {found}, not from {module.expected}"

@@ -37,7 +37,7 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 def _mend(setup: WorktreeSetup) -> str:
     try:
-        setup.find_base()
+        is_fit = bool(setup.ask_base().pip) or not setup.config.editables
     except DevpyError:
-        return "mend the base first, then: devpy update-editables"
-    return "devpy update-editables"
+        is_fit = False
+    return "devpy update-editables" if is_fit else "mend the base first, then: devpy update-editables"

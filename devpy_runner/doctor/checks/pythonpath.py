@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import is_inside
+
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ...worktree import find_other_root, is_inside, is_managed_elsewhere
+from ...worktree import find_other_root, is_managed_elsewhere
 from .. import probe
 
 if TYPE_CHECKING:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard import distributions
+from devpy_pip_guard.files import beginning, shebang
+from devpy_virtualenv_plugin.mends import conda_install
 
 from ...plugin import FAILED, OK, Verdict, hookimpl
+from ..mends import base_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 _CONDAS_OWN = ("conda", "mamba")
 """Distributions whose programs devpy leaves to the installation that they manage."""
-_STARTS_OF_SHELL_SCRIPT = (b"#!/bin/sh\n'''exec' ", b'#!/bin/sh\n"exec" ')
-"""What stands instead of a plain first line if that cannot hold the path of the interpreter."""
 
 
 @hookimpl
@@ -59,13 +59,8 @@ def _distributions(setup: WorktreeSetup) -> list[str]:
 
 def _interpreter(program: str) -> str:
     """Return the Python that a script names in its first lines; empty for any other program."""
-    with open(program, "rb") as stream:
-        start = stream.read(1024)
-    if not start.startswith((b"#!", *_STARTS_OF_SHELL_SCRIPT)):
-        return ""
-    line = start.splitlines()[1 if start.startswith(_STARTS_OF_SHELL_SCRIPT) else 0]
-    words = os.fsdecode(line).lstrip("#!").split()
-    return next((word.strip("\"'") for word in words if "python" in os.path.basename(word)), "")
+    words = shebang(beginning(program))
+    return next((word for word in words if "python" in os.path.basename(word)), "")
 
 
 def _mend(metadata: str, setup: WorktreeSetup) -> str:
@@ -76,6 +71,5 @@ def _mend(metadata: str, setup: WorktreeSetup) -> str:
     installer = [*distributions.read_lines(os.path.join(metadata, "INSTALLER")), ""][0]
     base = setup.record.base
     if installer == "conda":
-        return f"conda install -p {shlex.quote(base)} --force-reinstall {name}"
-    python = shlex.quote(os.path.join(base, "bin", "python"))
-    return f"{python} -m pip install --force-reinstall --no-deps {name}"
+        return conda_install(base, "--force-reinstall", name)
+    return base_pip(base, "install", "--force-reinstall", "--no-deps", name)

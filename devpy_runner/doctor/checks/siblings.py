@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import is_inside
+
 from ...overlay.editables import installed
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ...worktree import is_inside
 from .. import probe
 from ..mends import removal
 

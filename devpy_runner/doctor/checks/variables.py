@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard import START_VARIABLES
+from devpy_virtualenv_plugin.mends import command
 
 from ...plugin import OK, WARNING, Skipped, Verdict, hookimpl
 from ...records import start_variables
@@ -78,8 +79,8 @@ def _of_plain_start(setup: WorktreeSetup) -> Iterator[Verdict]:
             f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
         )
         text = f"plain {setup.python} does not get what devpy gives it in {shown}"
-        mend = f"put devpy before what needs them, or: source {os.path.join(setup.config.venv, 'bin', 'activate')}"
-        yield Verdict("variables", WARNING, text, mend)
+        source = command("source", os.path.join(setup.config.venv, "bin", "activate"))
+        yield Verdict("variables", WARNING, text, f"put devpy before what needs them, or: {source}")
 
 
 def _matters(name: str) -> bool:

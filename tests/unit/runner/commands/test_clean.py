@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.cli import main
-from devpy_runner.overlay import state as overlay
+from devpy_runner.overlay import removal
 from devpy_runner.records import run_cache
-from devpy_virtualenv_plugin import __version__, lock, mounts, record
+from devpy_virtualenv_plugin import __version__, mounts, record
 
 from ...fuzzing import NASTY_TEXTS, fuzzed, texts
 
@@ -202,7 +202,7 @@ def test_a_link_that_takes_the_place_of_the_overlay_meanwhile(canary: Canary, mo
         venv.symlink_to(canary.folder / "sibling" / ".venv")
         yield
 
-    monkeypatch.setattr(lock, "locked", swap)
+    monkeypatch.setattr(removal, "locked", swap)
     tree = {name: content for name, content in canary.tree().items() if name.startswith("sibling/")}
     assert main(["clean"]) == 2
     assert {name: content for name, content in canary.tree().items() if name.startswith("sibling/")} == tree
@@ -212,7 +212,7 @@ def test_somebodys_folder_that_takes_the_place_of_the_overlay_meanwhile(canary: 
     (canary.root / ".venv" / record.FILE_NAME).unlink()
     tree = canary.tree()
     with pytest.raises(DevpyError, match="was not made by devpy"):
-        overlay.remove(str(canary.root / ".venv"))
+        removal.remove(str(canary.root / ".venv"))
     (canary.root / ".venv" / record.LOCK_NAME).unlink(missing_ok=True)
     assert canary.tree() == tree
 

@@ -14,7 +14,8 @@ from devpy_runner import bug_report
 from devpy_runner.base.lookup import Base
 from devpy_runner.commands import demo_base
 from devpy_runner.overlay import creation
-from devpy_runner.overlay.state import build, examine
+from devpy_runner.overlay.creation import build
+from devpy_runner.overlay.state import examine
 from devpy_virtualenv_plugin.lock import locked
 
 pytestmark = pytest.mark.bounds

@@ -11,7 +11,7 @@ import pytest
 
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner.overlay import editables
+from devpy_runner.overlay import editables, removal
 from devpy_runner.overlay import state as overlay
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import site_packages
@@ -258,7 +258,7 @@ def test_all_reasons_are_told(made: Made) -> None:
 
 
 def test_remove(made: Made) -> None:
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert not made.venv.exists()
     assert (made.base / "bin" / "python3.11").exists()
     assert (made.package / "pyproject.toml").exists()
@@ -266,14 +266,14 @@ def test_remove(made: Made) -> None:
 
 def test_remove_does_not_follow_links(made: Made) -> None:
     (made.venv / "link").symlink_to(made.base)
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert (made.base / "conda-meta" / "history").exists()
 
 
 def test_remove_of_a_symlink_unlinks_it(made: Made) -> None:
     link = made.venv.with_name("link")
     link.symlink_to(made.venv)
-    overlay.remove(str(link))
+    removal.remove(str(link))
     assert not os.path.lexists(link)
     assert made.state() == overlay.CURRENT
 
@@ -290,11 +290,11 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            overlay.remove(str(made.venv))
+            removal.remove(str(made.venv))
     assert not (made.venv / "bin").exists()
     assert not (made.venv / "lib").exists()  # the packages are gone all at once
     assert record.is_marked(str(made.venv))
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert not made.venv.exists()
 
 

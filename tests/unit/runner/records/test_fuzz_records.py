@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import devpy_pip_guard
 from devpy_pip_guard import CALLERS, START_VARIABLES
 from devpy_pip_guard.config import Config, load
-from devpy_pip_guard.declaration import config_file
+from devpy_pip_guard.pyvenv_cfg import config_file
 from devpy_runner.activate.activation import CondaSettings
 from devpy_runner.overlay import state as overlay
 from devpy_runner.records import run_cache, start_variables
