@@ -36,7 +36,7 @@ Bytes, so that the source is ASCII whatever the paths are.
 """
 
 REST = "rest.zip"
-"""In an overlay, what hardly any start of Python needs of this package: compressed, since an overlay shall be small."""
+"""In an overlay, all modules of this package but this one: compressed, since an overlay shall be small."""
 
 SITE_PACKAGES = __file__.rsplit("/", 2)[0]
 """The folder that this package lies in: in an overlay, its site-packages, absolute."""

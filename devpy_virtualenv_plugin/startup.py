@@ -26,23 +26,22 @@ BRIDGES = {
 }
 """What leads from an overlay to the base, see `devpy_pip_guard.start`; the name sorts behind that of every editable."""
 
-_KEPT = ("__init__", "distributions", "precedence", "rivals", "site_files")
-"""The modules that a start of Python may need; the others are compressed, since an overlay shall be small."""
-
 # Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
 # nobody reads it there. They are unchecked, so that a copy of the overlay, whose files have other times, compiles
 # nothing at its starts, and have no columns for tracebacks, which take room. At any moment each module is there in one
-# form or another. The archive holds no times: the same sources make the same overlay.
+# form or another. The archive holds no times: the same sources make the same overlay. All but the module that every
+# start of Python runs is in it, since an overlay shall be small. Four modules run if the base holds an editable;
+# reading them from the archive takes about a millisecond longer.
 _COMPILER = """
 import os, py_compile, shutil, sys, zipfile
-script, guard, rest, *kept = sys.argv[1:]
+script, guard, rest = sys.argv[1:]
 unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
 py_compile.compile(script, doraise=True, invalidation_mode=unchecked)
 sources = [os.path.join(folder, name) for folder, _, names in os.walk(guard) for name in names if name.endswith(".py")]
 for source in sources:
     py_compile.compile(source, source + "c", doraise=True, optimize=2, invalidation_mode=unchecked)
 names = {os.path.relpath(source + "c", guard) for source in sources}
-compressed = names.difference(name + ".pyc" for name in kept)
+compressed = names - {"__init__.pyc"}
 with zipfile.ZipFile(rest + ".new", "w", zipfile.ZIP_DEFLATED) as archive:
     for name in sorted(compressed):
         with open(os.path.join(guard, name), "rb") as stream:
@@ -108,7 +107,7 @@ def _package_folder(name: str) -> Path:
 def _compile(python: Path, script: Path, guard: Path) -> None:
     """Compile for the overlay's Python, whether or not the user lets Python write bytecode."""
     paths = map(os.fspath, (script, guard, guard / devpy_pip_guard.REST))
-    command = [os.fspath(python), "-I", "-S", "-X", "no_debug_ranges", "-c", _COMPILER, *paths, *_KEPT]
+    command = [os.fspath(python), "-I", "-S", "-X", "no_debug_ranges", "-c", _COMPILER, *paths]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, pass_fds=held())
     if done.returncode != 0:
         reason = f"{done.stdout}{done.stderr}".strip() or f"exit code {done.returncode}"
