@@ -9,11 +9,24 @@ from pathlib import Path
 import pytest
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_VARIABLES
+from devpy_pip_guard import CALLER_VALUE, START_VARIABLES
 
 BASE = "/envs/base"
-PATH = f"/venv/bin:{BASE}/bin:{CALLERS}:/last"
-RULES = ("SET", "a\nb", "", "KEPT", "ours", CALLERS, "WRAPPED", "/ours", f"/ours:{CALLERS}", "PATH", "/x", PATH)
+PATH = f"/venv/bin:{BASE}/bin:{CALLER_VALUE}:/last"
+RULES = (
+    "SET",
+    "a\nb",
+    "",
+    "KEPT",
+    "ours",
+    CALLER_VALUE,
+    "WRAPPED",
+    "/ours",
+    f"/ours:{CALLER_VALUE}",
+    "PATH",
+    "/x",
+    PATH,
+)
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ def test_an_empty_value_counts_as_none(venv: Path) -> None:
 
 
 def test_every_place_in_a_template(venv: Path) -> None:
-    leave(venv, "TWICE", "-", f"{CALLERS}:x:{CALLERS}")
+    leave(venv, "TWICE", "-", f"{CALLER_VALUE}:x:{CALLER_VALUE}")
     assert supplied(TWICE="y") == {"TWICE": "y:x:y"}
 
 
@@ -136,7 +149,7 @@ def test_only_where_the_base_is_not_active(
 ) -> None:
     leave(venv, "SET", "yes", "")
     monkeypatch.setattr(sys, "meta_path", [])
-    monkeypatch.setattr(devpy_pip_guard, "own_finders", ["from the first of two calls"])
+    monkeypatch.setattr(devpy_pip_guard, "finders_before_base", ["from the first of two calls"])
     os.environ.update(callers)
     folder = f"{BASE}/lib/python3.11/site-packages"
     monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(folder))
