@@ -65,8 +65,8 @@ def main(tmp_path: Path) -> Path:
     ],
 )
 def test_find_sibling(main: Path, tmp_path: Path, path: str, expected: str | None) -> None:
-    found = worktrees.find_sibling(str(tmp_path / path), [str(main)])
-    assert found == (None if expected is None else (str(main), str(tmp_path / expected)))
+    pair = worktrees.find_sibling(str(tmp_path / path), [str(main)])
+    assert pair == (None if expected is None else (str(main), str(tmp_path / expected)))
 
 
 def test_ours_inside_another(main: Path) -> None:
