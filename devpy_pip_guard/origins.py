@@ -28,8 +28,8 @@ _BESIDE_THE_PACKAGE = {
 _TESTS = {"conftest", "test", "tests"}
 """What projects distribute by mistake. It is not checked if it lies in the project's folder, as in most projects."""
 
-_DEEPEST = 3
-"""How many parts the name of a package inside a namespace may have."""
+_DEEPEST = 8
+"""How many parts the name of a package inside a namespace may have: a folder of data may look like a namespace."""
 
 
 class Module(NamedTuple):

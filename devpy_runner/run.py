@@ -12,7 +12,7 @@ from devpy_pip_guard.errors import DevpyError
 from .activate.environment import worktree_environment
 from .activate.execution import caller_environ, execute
 from .records import run_cache
-from .worktree import current_folder, find_root
+from .worktree import current_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     :raises DevpyError: if there is no worktree, no valid devpy.toml or no usable overlay
     """
     environ = caller_environ()
-    root = find_root(current_folder(), environ)
+    root = current_root(environ)
     cache = run_cache.read(root, environ)
     folder = root if cwd is None else _folder(root, cwd)
     # The cache was written for a command at the root; relative entries of PYTHONPATH start from the command's folder.

@@ -20,9 +20,9 @@ def current_root() -> str:
     """
     import os
 
-    from ..worktree import current_folder, find_root
+    from .. import worktree
 
-    return find_root(current_folder(), os.environ)
+    return worktree.current_root(os.environ)
 
 
 def current_worktree() -> tuple[str, Config]:

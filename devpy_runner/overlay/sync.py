@@ -22,6 +22,7 @@ from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
+from ..worktree import without_locations
 from . import disk_space, editables
 from .creation import build
 from .editables import Editable
@@ -88,9 +89,10 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], opti
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
+        environ_of_builds = without_locations(without_diversions(environ))
         variables = overlay_variables(config, root, base.prefix)
         settings = read_settings(environ)
-        env = worktree_environment(config.venv, base.prefix, settings, variables, root, without_diversions(environ))
+        env = worktree_environment(config.venv, base.prefix, settings, variables, root, environ_of_builds)
         start_variables.refresh(config, base.prefix, environ)
         pip = Pip(env, base.prefix, progress, options.verbose)
         try:

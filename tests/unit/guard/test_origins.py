@@ -334,14 +334,22 @@ def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
 
 def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
     one = empty_files(tmp_path / "one", "src/company/one/__init__.py", "src/company/deep/inner/__init__.py")
-    two = empty_files(tmp_path / "two", "src/company/two.py", "src/a/b/c/d/__init__.py")
+    two = empty_files(tmp_path / "two", "src/company/two.py", "src/acme/io/net/http/__init__.py")
     empty_files(overlay.base, "company/base.py")
     overlay.install("one", one, pth=f"{one}/src\n")
     overlay.install("two", two, pth=f"{two}/src\n")
     answer = ask(overlay)
-    assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["company.two"]}
+    assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["acme.io.net.http", "company.two"]}
     assert answer.elsewhere == []
-    assert set(answer.loaded) <= {"a", "a.b", "company", "company.deep"}
+    assert set(answer.loaded) <= {"acme", "acme.io", "acme.io.net", "company", "company.deep"}
+
+
+def test_package_deep_in_a_namespace_that_another_checkout_shadows(overlay: Overlay, tmp_path: Path) -> None:
+    project, other = (empty_files(tmp_path / name, "src/acme/io/net/http/__init__.py") for name in ("project", "other"))
+    overlay.install("acme-io-net-http", project, pth=f"{project}/src\n")
+    answer = ask(overlay, other / "src")
+    assert answer.modules == {"acme-io-net-http": ["acme.io.net.http"]}
+    assert answer.elsewhere == ["acme.io.net.http"]
 
 
 def test_namespace_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None:
