@@ -54,7 +54,7 @@ class Program(NamedTuple):
     command: Sequence[str]
     cwd: Path
     against: str | None = None
-    wanted: str = ""
+    target: str = ""
 
 
 def main() -> None:
@@ -215,15 +215,15 @@ def _measure(programs: Sequence[Program], rounds: int) -> dict[str, list[float]]
 
 
 def _print_table(programs: Sequence[Program], seconds: dict[str, list[float]]) -> None:
-    print(f"{'program':34} {'median':>9} {'ratio':>7} {'difference':>11}  {'wanted':10} against")
+    print(f"{'program':34} {'median':>9} {'ratio':>7} {'difference':>11}  {'target':10} against")
     for program in programs:
         median = statistics.median(seconds[program.name])
         line = f"{program.name:34} {median * 1000:6.1f} ms"
         if program.against is not None:
             pairs = list(zip(seconds[program.name], seconds[program.against]))
-            ratio = statistics.median(own / other for own, other in pairs)
-            difference = statistics.median(own - other for own, other in pairs)
-            line += f" {ratio:7.2f} {difference * 1000:+8.1f} ms  {program.wanted:10} {program.against}"
+            ratio = statistics.median(duration / reference for duration, reference in pairs)
+            difference = statistics.median(duration - reference for duration, reference in pairs)
+            line += f" {ratio:7.2f} {difference * 1000:+8.1f} ms  {program.target:10} {program.against}"
         print(line)
 
 

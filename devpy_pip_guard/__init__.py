@@ -12,31 +12,33 @@ import sys
 START_VARIABLES = "devpy-start"
 """The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
 
-CALLERS = "devpy-callers-value"
-"""What stands in that record for the value that the caller has given a variable."""
+CALLER_VALUE = "devpy-callers-value"
+"""What stands in that file for the value that the caller has given a variable."""
 
 OVERLAY_RECORD = "devpy.json"
 """The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
 
 _MOST_BYTES = 4 << 20
-"""What is longer is no record."""
+"""How much of such a file is read; none that devpy writes is longer."""
 
 _PIP_INSTALL = "pip._internal.commands.install"
 _EDITABLE_FINDERS = ("__editable___", "editables.")
 _PATH_FINDER = "PathFinder"
-_PYTHONS = "_frozen_importlib"
+_IMPORTLIB = "_frozen_importlib"
+"""The module of the first of Python's own finders."""
+
 _PRECEDENCE = f"{__name__}.precedence"
-_SETUPTOOLS_OWN = "_distutils_hack"
-"""Where its finder comes from, which waits for `distutils` alone."""
+_DISTUTILS_HACK = "_distutils_hack"
+"""The module of setuptools' finder that waits for `distutils` alone."""
 
 BASE, MADE = b"", b""
-"""The base's site-packages, and where the overlay was made; absolute. In an overlay, their values stand at the end.
+"""The base's site-packages, and where the overlay was made; absolute. In an overlay, a line at the end sets them.
 
-Bytes, so that the source is ASCII whatever the paths are.
+They are bytes, so that this source is ASCII whatever the paths are.
 """
 
 REST = "rest.zip"
-"""In an overlay, all modules of this package but this one: compressed, since an overlay shall be small."""
+"""The archive in an overlay with all modules of this package but this one."""
 
 SITE_PACKAGES = __file__.rsplit("/", 2)[0]
 """The folder that this package lies in: in an overlay, its site-packages, absolute."""
@@ -46,10 +48,10 @@ OVERLAY = SITE_PACKAGES.rsplit("/", 3)[0]
 
 __path__.append(f"{__path__[0]}/{REST}")
 
-own_path: "list[str]" = []
+path_before_base: "list[str]" = []
 """What `sys.path` held before the base came in; empty until `start` has run."""
 
-own_finders: "list[object]" = []
+finders_before_base: "list[object]" = []
 """What `sys.meta_path` held before the base came in."""
 
 _left_out: "list[str]" = []
@@ -59,13 +61,13 @@ _left_out: "list[str]" = []
 def start(known_paths: "set[str] | None" = None) -> None:
     """Arm the guard, supply the base's variables, then let in what the base holds; the bridge calls this.
 
-    In this order, since without the base there is no pip: a guard that cannot be armed leaves none that is unguarded.
-    And what the base brings in may look at the variables.
+    The order matters. pip comes in with the base: if the guard cannot be armed, no pip runs unguarded. And the base's
+    start-up files may look at the variables.
 
     :param known_paths: what `site` has added to `sys.path` so far, from the call of `site.addsitedir` that reads the
-        bridge. At start-up that set is shared and the base is added once; pip passes a set of its own to learn which
-        folders to hide from an isolated build, and so learns of the base. None from Python 3.15 on, where `site` tells
-        an entry point nothing (PEP 829) but adds no folder that is in `sys.path`: pip empties that, to learn the same
+        bridge. At start-up that set is shared, and the base is added once. pip passes a set of its own to learn which
+        folders to hide from an isolated build, and so learns of the base. None from Python 3.15 on: there `site` tells
+        an entry point nothing (PEP 829), and adds no folder that is in `sys.path`, which pip empties to learn the same
     """
     arm()
     import os
@@ -73,19 +75,19 @@ def start(known_paths: "set[str] | None" = None) -> None:
 
     base = os.fsdecode(BASE)
     prefix = base.rsplit("/", 3)[0]
-    known = sys.path if known_paths is None else known_paths
-    if not own_finders and base in known:
+    added = sys.path if known_paths is None else known_paths
+    if not finders_before_base and base in added:
         _leave_out_for_now(base, known_paths)
         if not _left_out:
             _left_out.append(base)
             site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
             return
-    is_first = base not in known
+    is_first = base not in added
     active = os.environ.get("VIRTUAL_ENV", sys.prefix)
     if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
         supply(prefix)
     if is_first:
-        _tell_of_copies(os.fsdecode(MADE))
+        _warn_of_copies(os.fsdecode(MADE))
         _put_editables_first()
         _let_in(base, known_paths)
         return
@@ -96,9 +98,9 @@ def start(known_paths: "set[str] | None" = None) -> None:
 
 
 def _leave_out_for_now(base: str, known_paths: "set[str] | None") -> None:
-    """Take away the base that PYTHONPATH or a `.pth` names, and what start-up files have imported from there.
+    """Take the base away that PYTHONPATH or a `.pth` names, and the modules that start-up files have imported from it.
 
-    Two worktrees' editables of one version share the name of the module that finds them.
+    One version of a package, installed as an editable from two worktrees, has a finder module of the same name in both.
     """
     sys.path[:] = [entry for entry in sys.path if entry != base]
     if known_paths is not None:
@@ -111,20 +113,20 @@ def _leave_out_for_now(base: str, known_paths: "set[str] | None") -> None:
 
 
 def _tell_old_pip() -> None:
-    """Add to `sys.path` once more what overlay and base have added, if pip before 26.2 asks what to hide from a build.
+    """Repeat in `sys.path` what overlay and base have added, if pip before 26.2 asks what to hide from a build.
 
-    It looks for what `site.addsitedir` appends, which from Python 3.15 on is nothing that is there already. It asks
-    in a `sitecustomize` of its own, told by the name of a variable; newer ones empty `sys.path` first.
+    Such a pip looks for what `site.addsitedir` appends: from Python 3.15 on, nothing that is in `sys.path` already. It
+    asks in a `sitecustomize` of its own, told by one of its variables. Newer pips empty `sys.path` first.
     """
     if hasattr(sys.modules.get("sitecustomize"), "original_sys_path") and SITE_PACKAGES in sys.path:
         sys.path += sys.path[sys.path.index(SITE_PACKAGES) :]
 
 
 def supply(base: str) -> None:
-    """Set the environment variables that activation would have set, as the overlay's record has them.
+    """Set the environment variables that activation would have set, as the overlay's start variables have them.
 
-    Nothing is set if there is no record, if it is broken, or if it was made for another overlay or another base. All
-    of this is here because importing it from a module of its own would take longer than the rest.
+    Nothing is set if there are no start variables, or they are broken, or of another overlay or base. This function is
+    here, not in a module of its own, since to import that would take longer than to run it.
 
     :param base: the prefix of the conda environment, absolute
     """
@@ -137,42 +139,42 @@ def supply(base: str) -> None:
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
-            _leave(os.path.join(active, "bin"))
+            _take_off_path(os.path.join(active, "bin"))
         for name, value, template in rules:
-            callers = environ.get(name)
-            environ[name] = (template and callers and _filled(name, template, callers)) or value
+            caller_value = environ.get(name)
+            environ[name] = (template and caller_value and _filled(name, template, caller_value)) or value
     except (OSError, ValueError):
         return
 
 
-def _leave(programs: str) -> None:
-    """Take the programs of another overlay off PATH: they would run that one's code."""
+def _take_off_path(programs: str) -> None:
+    """Take the folder with another overlay's programs off PATH: they would run that overlay's code."""
     import os
 
     entries = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
 
 
-def _tell_of_copies(made: str) -> None:
-    """Tell whose code will run if this overlay has been moved or copied, or this script is that of a copy of it."""
+def _warn_of_copies(made: str) -> None:
+    """Tell whose code will run if this overlay was moved or copied, or if the script lies in a copy of it."""
     programs = sys.argv[0].rpartition("/")[0]
     if made != OVERLAY and not is_same_file(made, OVERLAY):
-        _tell(f"{OVERLAY} was made as {made}", "it may import the code there: devpy update-editables")
+        _warn(f"{OVERLAY} was made as {made}", "it may import the code there: devpy update-editables")
     if programs.endswith("bin") and programs != f"{OVERLAY}/bin":
         import os
 
         copy = os.path.abspath(os.path.join(programs, os.pardir))
         if os.path.exists(os.path.join(copy, OVERLAY_RECORD)) and not is_same_file(copy, OVERLAY):
-            _tell(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
+            _warn(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
 
 
-def is_same_file(one: str, other: str) -> bool:
-    """Tell whether two paths are of one file or folder, as the file system does, on which case may not matter."""
+def is_same_file(path1: str, path2: str) -> bool:
+    """Tell whether two paths lead to one file or folder; the file system decides whether case matters."""
     import os
 
     try:
-        return os.path.samefile(one, other)
-    except OSError:  # one of the two is not there
+        return os.path.samefile(path1, path2)
+    except OSError:  # one of them does not exist
         return False
 
 
@@ -181,20 +183,20 @@ def is_inside(path: str, folder: str) -> bool:
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
-def _tell(problem: str, mend: str) -> None:
+def _warn(problem: str, mend: str) -> None:
     if sys.stderr is not None:
         print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
 def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
-    """Return what a record holds: overlay, base, a text about what it was made from, and a rule for each variable.
+    """Return the start variables: overlay, base, a text about what they were made from, and a rule for each variable.
 
-    A rule is a name, the value if the caller has none or an empty one, and a template with `CALLERS` in it for the
-    value if he has; an empty template means that his does not count. In the file, the number of fields comes first and
-    the word `end` last, all separated by NUL.
+    A rule is a name, a value, and a template with `CALLER_VALUE` in it. The value is for a caller who has not set the
+    variable, or has left it empty; the template is for any other caller. If it is empty, his value does not count. In
+    the file, the number of fields comes first and the word `end` last, all separated by NUL.
 
     :param venv: the overlay, absolute
-    :raises OSError: if there is no record that can be read
+    :raises OSError: if there is no file that can be read
     :raises ValueError: if it is broken
     """
     fields = read_fields(f"{venv}/{START_VARIABLES}")
@@ -205,29 +207,29 @@ def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str
 
 
 def read_fields(path: str) -> "list[str]":
-    """Return the fields of a record, separated by NUL in its file.
+    """Return the fields of a file that devpy has written, separated by NUL there.
 
     :param path: absolute
     :raises OSError: if it cannot be read
     """
     import os
 
-    # Not blocking, since what is there may be a FIFO.
+    # Without waiting, as the path may be that of a FIFO.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        # Never more room than need be: to give a process a megabyte takes longer than to read the record.
+        # No larger buffer than need be: to give a process a megabyte takes longer than to read the file.
         size = min(os.fstat(descriptor).st_size, _MOST_BYTES)
         return os.fsdecode(os.read(descriptor, size)).split("\0")
     finally:
         os.close(descriptor)
 
 
-def _filled(name: str, template: str, callers: str) -> str:
-    """Put the caller's value into the template; what PATH has anyway is not put there again."""
+def _filled(name: str, template: str, value: str) -> str:
+    """Put the caller's value into the template; entries that the template of PATH has are not repeated."""
     if name == "PATH":
         entries = template.split(":")
-        callers = ":".join([entry for entry in callers.split(":") if entry not in entries])
-    return callers and template.replace(CALLERS, callers)
+        value = ":".join([entry for entry in value.split(":") if entry not in entries])
+    return value and template.replace(CALLER_VALUE, value)
 
 
 def arm() -> None:
@@ -241,9 +243,9 @@ def _let_in(base: str, known_paths: "set[str] | None") -> None:
     """Let in what the base holds, behind what the overlay has."""
     import site
 
-    is_start = not own_path  # pip, to learn of the base, calls this once more, without the standard library's path
+    is_start = not path_before_base  # pip calls this again to learn of the base, without the standard library's path
     if is_start:
-        own_path[:], own_finders[:] = sys.path, sys.meta_path
+        path_before_base[:], finders_before_base[:] = sys.path, sys.meta_path
     path, modules = [*sys.path], {*sys.modules}
     finders: list[object] = [*sys.meta_path]
     site.addsitedir(base, known_paths)
@@ -257,40 +259,46 @@ def _let_in(base: str, known_paths: "set[str] | None") -> None:
 def _put_editables_first() -> None:
     """Move the finders of the overlay's editables ahead of the one that searches `sys.path`.
 
-    setuptools, for a package that lies beside its pyproject.toml, and the `editables` library of hatchling and pdm put
-    theirs at the end, where a copy of the package in the base would come first. When this runs, the base has not
-    brought in any of its own yet.
+    Some put theirs at the end, where a copy of the package in the base would come first: setuptools for a package that
+    lies beside its pyproject.toml, and the `editables` library of hatchling and pdm. The base has not brought in any
+    finder yet.
     """
     finders = sys.meta_path
     if getattr(finders[-1], "__name__", "") == _PATH_FINDER:
         return
     names = [getattr(finder, "__name__", "") for finder in finders]
     place = names.index(_PATH_FINDER) if _PATH_FINDER in names else len(finders)
-    behind = finders[place + 1 :]
-    modules = {str(getattr(finder, "__module__", "")) for finder in behind}
-    known = {module for module in modules if module.startswith(_EDITABLE_FINDERS)}
-    if known != modules:  # the others may be of a build backend that is not known here
+    last_finders = finders[place + 1 :]
+    modules = {str(getattr(finder, "__module__", "")) for finder in last_finders}
+    editable_modules = {module for module in modules if module.startswith(_EDITABLE_FINDERS)}
+    if editable_modules != modules:  # the rest may be of a build backend whose names are not listed here
         from .distributions import modules_of_editables
 
-        known.update(modules_of_editables(SITE_PACKAGES))
-    ours = [finder for finder in behind if str(getattr(finder, "__module__", "")) in known]
-    finders[place + 1 :] = [finder for finder in behind if finder not in ours]
-    finders[place:place] = ours
+        editable_modules.update(modules_of_editables(SITE_PACKAGES))
+    editable_finders = [finder for finder in last_finders if str(getattr(finder, "__module__", "")) in editable_modules]
+    finders[place + 1 :] = [finder for finder in last_finders if finder not in editable_finders]
+    finders[place:place] = editable_finders
 
 
-def _has_other_finders(before: "list[object]") -> bool:
-    """Tell whether any finders need a look: an editable's ahead of Python's own, or one that the base has brought."""
+def _has_other_finders(finders: "list[object]") -> bool:
+    """Tell whether any finders need a look: an editable's ahead of Python's own, or one that the base has brought.
+
+    :param finders: what `sys.meta_path` held before the base came in
+    """
     guard = sys.modules[__name__]
-    names = [getattr(finder, "__module__", "") for finder in before if finder is not guard]
-    ahead = names[: names.index(_PYTHONS)] if _PYTHONS in names else names
-    new = [getattr(finder, "__module__", "") for finder in sys.meta_path if finder not in before]
-    return any(name != _SETUPTOOLS_OWN for name in ahead + new)
+    modules = [getattr(finder, "__module__", "") for finder in finders if finder is not guard]
+    first_modules = modules[: modules.index(_IMPORTLIB)] if _IMPORTLIB in modules else modules
+    base_modules = [getattr(finder, "__module__", "") for finder in sys.meta_path if finder not in finders]
+    return any(module != _DISTUTILS_HACK for module in first_modules + base_modules)
 
 
-def _has_new_namespaces(before: "set[str]") -> bool:
-    """Tell whether the base has brought in a package without a file, as a `*-nspkg.pth` does."""
-    new = [module for name, module in sys.modules.items() if name not in before]
-    return any(is_namespace(module) for module in new)
+def _has_new_namespaces(names: "set[str]") -> bool:
+    """Tell whether the base has brought in a package without a file, as a `*-nspkg.pth` does.
+
+    :param names: of the modules that had been imported before
+    """
+    base_modules = [module for name, module in sys.modules.items() if name not in names]
+    return any(is_namespace(module) for module in base_modules)
 
 
 def is_namespace(module: object) -> bool:
@@ -318,11 +326,11 @@ def find_spec(name: str, path: object = None, target: object = None) -> None:  #
 def find_distributions(context: object = None) -> object:
     """Offer the pytest plugin to pytest alone; importlib.metadata asks this of what stands in `sys.meta_path`.
 
-    Not to whoever searches a path, such as pip and setuptools, nor to the backport `importlib_metadata`. What is
-    returned is an iterator: Python 3.8 takes nothing else.
+    It is not offered to whoever searches a path, such as pip and setuptools, nor to the backport `importlib_metadata`.
+    The function is an iterator, since Python 3.8 takes nothing else.
     """
-    asked = vars(context) if context is not None else {"path": None}
-    if "_pytest" not in sys.modules or "path" in asked or asked.get("name") not in (None, "devpy-overlay"):
+    query = vars(context) if context is not None else {"path": None}
+    if "_pytest" not in sys.modules or "path" in query or query.get("name") not in (None, "devpy-overlay"):
         return
     if type(context).__module__ == "importlib.metadata":
         from .pytest_entry_point import OverlayDistribution

@@ -1,7 +1,7 @@
 """The one reader of devpy.toml, for the runner and, inside an overlay, for the guard.
 
-It runs on the Python of the base (3.8 and later) with nothing installed beside the standard library, so it stands
-alone: no import from `devpy_runner`, and TOML from `tomllib`, or else from the copy of tomli that travels along.
+It runs on the Python of the base, from 3.8 on, where nothing but the standard library is installed. So it imports
+nothing from `devpy_runner`, and reads TOML with `tomllib`, or with the copy of tomli that is in an overlay.
 """
 
 from __future__ import annotations
@@ -169,9 +169,9 @@ def _refuse_unknown(path: str, document: dict[str, Any]) -> None:
             raise DevpyError(f"{path}: {shown}: unknown", _suggestion(name))
         if not isinstance(table, dict):
             raise _wrong(path, name, table, "is not a table", f"write [{name}] on a line of its own")
-        known = _KEYS[name]
+        keys = _KEYS[name]
         for key in table:
-            if known is not None and key not in known:
+            if keys is not None and key not in keys:
                 raise DevpyError(f"{path}: {name}.{key}: unknown key", _suggestion(f"{name}.{key}"))
 
 
@@ -247,13 +247,13 @@ def _venv(path: str, document: Document) -> str:
     lexical = os.path.normpath(os.path.join(os.path.dirname(path), expand_user(venv)))
     place = os.path.join(real_path(os.path.dirname(lexical)), os.path.basename(lexical))
     for candidate in (place, real_path(place)):
-        inside = os.path.relpath(candidate, root)
+        relative = os.path.relpath(candidate, root)
         problem, mend = f"is not strictly inside {root}", f'name a folder inside {root}, such as ".venv"'
         if candidate != place:
             problem, mend = f"is a symlink to {candidate}, which {problem}", f"remove the symlink {place}"
-        if inside == "." or inside.split(os.sep)[0] == os.pardir:
+        if relative == "." or relative.split(os.sep)[0] == os.pardir:
             raise _wrong(path, "python.venv", venv, problem, mend)
-        if ".git" in (part.lower() for part in inside.split(os.sep)):
+        if ".git" in (part.lower() for part in relative.split(os.sep)):
             raise _wrong(path, "python.venv", venv, "is part of a .git directory", mend)
     return place
 

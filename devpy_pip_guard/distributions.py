@@ -1,7 +1,7 @@
 """The distributions in a site-packages folder, told by their metadata; their names as PEP 503 compares them.
 
-Where the base holds an editable, every start of an overlay's Python may run this: it imports what is loaded already,
-and anything else only when it has to.
+Where the base holds an editable, every start of an overlay's Python may run this. So it imports only what is loaded
+already.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def metadata(site_packages: str) -> list[tuple[str, str]]:
 
     :param site_packages: absolute, and the paths lie in it; where there is no such folder, there is no distribution
     """
-    found = []
+    distributions = []
     for entry in os.listdir(site_packages) if os.path.isdir(site_packages) else ():
         if entry.endswith(_DIST_INFO):
             # A version holds no dash there, but a name may, if an old tool has written it.
-            found.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), f"{site_packages}/{entry}"))
-        elif entry.endswith(_EGG_INFO):  # what conda packages from before wheels have; a dash ends the name
-            found.append((normalized(entry[: -len(_EGG_INFO)].partition("-")[0]), f"{site_packages}/{entry}"))
+            distributions.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), f"{site_packages}/{entry}"))
+        elif entry.endswith(_EGG_INFO):  # conda packages that were not made from wheels; a dash ends the name
+            distributions.append((normalized(entry[: -len(_EGG_INFO)].partition("-")[0]), f"{site_packages}/{entry}"))
         elif entry.endswith(_EGG_LINK):
-            found.append((normalized(entry[: -len(_EGG_LINK)]), f"{site_packages}/{entry}"))
-    return found
+            distributions.append((normalized(entry[: -len(_EGG_LINK)]), f"{site_packages}/{entry}"))
+    return distributions
 
 
 def metadata_folders(path: str) -> list[str]:
@@ -89,7 +89,7 @@ def project_folder(path: str) -> str:
     if path.endswith(_EGG_LINK):
         on_path, to_project = [*read_lines(path), "", ""][:2]
         return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
-    origin = f"{path}/direct_url.json"  # few have one, and to fail to open it takes long
+    origin = f"{path}/direct_url.json"  # few have one, and an open that fails takes long
     return _editables_folder("".join(read_lines(origin))) if os.access(origin, os.R_OK) else ""
 
 
@@ -102,7 +102,7 @@ def installed_files(path: str) -> list[str]:
 
 
 def installed_modules(path: str) -> list[str]:
-    """Return the dotted names of a distribution's modules in site-packages: of an editable, what makes imports work.
+    """Return the dotted names of a distribution's modules in site-packages; an editable's finder is among them.
 
     :param path: of the distribution's metadata, as `metadata` returns it
     """
@@ -111,7 +111,7 @@ def installed_modules(path: str) -> list[str]:
 
 
 def modules_of_editables(site_packages: str) -> set[str]:
-    """Return the dotted names of what makes the imports of editables work.
+    """Return the dotted names of the modules that editables have in site-packages; their finders are among them.
 
     :param site_packages: absolute
     """
@@ -145,7 +145,7 @@ def declared_scripts(path: str) -> set[str]:
 
 
 def read_lines(path: str) -> list[str]:
-    """Return the lines of a file, which are none if it cannot be read, without NUL, which no path can hold."""
+    """Return the lines of a file, without NUL, which no path can hold; none if the file cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read().replace("\0", "").splitlines()
@@ -156,7 +156,8 @@ def read_lines(path: str) -> list[str]:
 def _editables_folder(origin: str) -> str:
     """Return the folder of a `direct_url.json` (PEP 610), or an empty string if it tells of no editable.
 
-    By hand, since importing json doubles the time that Python takes to start. A URL holds no space and no quote.
+    It is parsed by hand, since importing json doubles the time that Python takes to start. A URL holds neither a space
+    nor a quote.
     """
     compact = "".join(origin.split())
     url = compact.partition('"url":"')[2].partition('"')[0]

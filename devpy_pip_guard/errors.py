@@ -1,13 +1,13 @@
 """The one kind of error that devpy shows to its user."""
 
 _MOST_CHARACTERS = 2000
-"""What is longer than a screen hides what is wrong, and how to mend it."""
+"""A longer message would fill the screen, and hide what is wrong and how to mend it."""
 
 
 class DevpyError(Exception):
-    """Something the user can mend, told in one line each for what is wrong and how to mend it.
+    """Something that the user can mend.
 
-    What it quotes may come from a broken file: the problem stays on one line, and neither holds what a terminal obeys.
+    Its texts may quote a broken file. So the problem stays on one line, and neither text holds what a terminal obeys.
 
     :param problem: what is wrong, naming the file, key or path
     :param mend: how to mend it, with the command to type where there is one
@@ -23,7 +23,7 @@ class DevpyError(Exception):
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Return a text with escapes in the place of what a terminal would obey, and of line ends.
+    """Return a text with escapes instead of line ends, and of anything else that a terminal would obey.
 
     :param keep: characters that stay as they are
     """

@@ -1,8 +1,8 @@
-"""Looking at files and folders that others have written, or that may not be there, or not be files at all.
+"""Looks at files and folders: at what others have written, what may not be there, or what may be no file at all.
 
-Whoever draws an answer from the file system looks at it through here. Then an observer hears of every look, and can
-tell later on whether the answer would still be the same: it would, as long as all looks show what they have shown. So a
-look comes ahead of what is read, and of what is changed in between it shows the former state.
+Whoever draws an answer from the file system looks at it through this module. An observer hears of every look. As long
+as all looks show what they have shown, the answer is still the same. A look is noted before the file is read: if the
+file changes in between, the look shows the former state, and the answer is drawn anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Callable, Iterator, Protocol
 
     class Observer(Protocol):
-        """Who hears of the looks."""
+        """What hears of the looks."""
 
         def note(self, look: str, path: str, shown: str) -> None:
             """Hear of the name of a look, of the path, and of what it has shown."""
@@ -38,14 +38,14 @@ _EXEC = (b"'''exec' ", b'"exec" ')
 """How the second line of a script begins that names the interpreter there; to Python, it is part of a string."""
 
 _MOST_BYTES = 1 << 20
-"""What is longer was not meant for devpy, and might take minutes to parse."""
+"""A longer file was not meant for devpy, and might take minutes to parse."""
 
 
 def state(path: str) -> str:
-    """Return a text that is another one after any change to a file, or to the list of what is in a folder."""
+    """Return a text that changes with a file, or with the list of what is in a folder."""
     try:
         status = os.stat(path)
-    except (OSError, ValueError):  # the latter: no file has a name like that
+    except (OSError, ValueError):  # ValueError: no file can have such a name
         return ABSENT
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
@@ -151,7 +151,7 @@ def expand_user(path: str) -> str:
 
 
 def note_read(path: str) -> None:
-    """Let the observers know that a file is about to be read, or a folder to be listed, by other means than these."""
+    """Let the observers know that a file is about to be read, or a folder to be listed, without this module."""
     _look(state, path)
 
 
@@ -224,7 +224,7 @@ def read_bytes(path: str) -> bytes:
     try:
         with open(path, "rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
-    except (OSError, ValueError) as error:  # the latter: no file has a name like that
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
         problem = error.strerror if isinstance(error, OSError) else str(error)
         raise DevpyError(f"{path}: {problem}", "make the file readable") from error
     if len(content) > _MOST_BYTES:

@@ -1,10 +1,10 @@
 """Puts the guard into pip: every editable that pip is about to install is checked first.
 
-`RequirementPreparer.prepare_editable_requirement` is where every such request arrives, from the command line, a
-requirements file, a variable or a configuration file, and before anything is cloned or built for it. Its name has
-been the same since pip 19.3.
+Every such request arrives at `RequirementPreparer.prepare_editable_requirement`, be it from the command line, a
+requirements file, a variable or a configuration file. Nothing has been cloned or built for it yet. The method has had
+this name since pip 19.3.
 
-Everything is imported when the guard is put there: pip from 26.1 on refuses imports once it has begun to install.
+All modules are imported when the guard is put into pip: from 26.1 on, pip refuses imports once it has begun to install.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import DevpyError
 def install() -> None:
     """Make pip refuse the editables that devpy.toml does not declare.
 
-    :raises ImportError: if this pip is so different that not even every editable could be refused
+    :raises ImportError: if this pip is so different that editables cannot even be refused altogether
     """
     try:
         # First, since pip's own modules import each other in a circle that has to be entered here.
@@ -48,7 +48,7 @@ def _checked(prepare: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checked_at_once(get: Callable[..., Any]) -> Callable[..., Any]:
-    """Check all that was asked for together, so that what stands before an undeclared editable is not built either."""
+    """Check all requests at once, so that nothing is built ahead of an undeclared editable that comes later."""
 
     @functools.wraps(get)
     def get_requirements(*args: Any, **kwargs: Any) -> Any:
@@ -73,7 +73,7 @@ def _check(req: Any) -> None:
 
 
 def _refuse_every_editable() -> None:
-    """Refuse all editables, declared or not, in a pip that has no place to check them."""
+    """Refuse all editables, declared or not, in a pip that offers no place for a check."""
     requirement = import_module("pip._internal.req.req_install").InstallRequirement
     create = requirement.__init__
     version = import_module("pip").__version__

@@ -26,7 +26,7 @@ _BESIDE_THE_PACKAGE = {
 """What stands in the folder of a project, can be imported from there, and is no part of what it distributes."""
 
 _TESTS = {"conftest", "test", "tests"}
-"""What projects distribute by mistake: not proved beside a package, since there each project has its own."""
+"""What projects distribute by mistake. It is not checked if it lies in the project's folder, as in most projects."""
 
 _DEEPEST = 8
 """How many parts the name of a package inside a namespace may have: a folder of data may look like a namespace."""
@@ -39,10 +39,10 @@ class Module(NamedTuple):
     """Under which it is imported; dotted inside a namespace."""
     expected: str
     """The file, or the folder of a namespace, that the overlay alone would give; a real path."""
-    found: str
-    """What an import would give now, a real path; empty if nothing. A module that is loaded counts as it is."""
+    actual: str
+    """The file that an import would give now, a real path; empty if none. A loaded module counts as it is."""
     is_distributed: bool
-    """Whether that is known; what merely lies there may be a script, which nobody but its user should run."""
+    """Whether it is certain to be part of the distribution; else it may be a script, which only the user should run."""
 
 
 class Package(NamedTuple):
@@ -55,7 +55,7 @@ class Package(NamedTuple):
     modules: list[Module]
     """Empty if nothing tells under which name it is imported."""
     is_without_modules: bool
-    """Whether it is certain that there is nothing to import, but programs or stubs for type checkers."""
+    """Whether it certainly has nothing to import, but only programs, or stubs for type checkers."""
 
 
 class _Distribution(NamedTuple):
@@ -81,48 +81,52 @@ class _Distribution(NamedTuple):
 
 
 def packages() -> list[Package]:
-    """Return the overlay's editables, in the order of their names; nothing is imported but what holds a namespace.
+    """Return the overlay's editables, in the order of their names; nothing is imported but namespace packages.
 
-    They are told by `direct_url.json` (PEP 610), and by the `.egg-link` of a `setup.py develop`.
+    Editables have a `direct_url.json` that says so (PEP 610), or the `.egg-link` of a `setup.py develop`.
     """
-    editables = sorted(_distributions(SITE_PACKAGES), key=lambda one: one.name.lower())
+    editables = sorted(_distributions(SITE_PACKAGES), key=lambda editable: editable.name.lower())
     paths = [editable.path for editable in editables]
-    found = []
+    result = []
     for distribution in editables:
-        inner = [path for path in paths if path != distribution.path and is_inside(path, distribution.path)]
-        search = _Search(distribution, inner)
+        nested = [path for path in paths if path != distribution.path and is_inside(path, distribution.path)]
+        search = _Search(distribution, nested)
         modules = search.modules()
-        found.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
-    return found
+        result.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
+    return result
 
 
 def elsewhere(packages: list[Package]) -> list[tuple[Package, Module]]:
-    """Return the modules that an import would take from another file than the overlay's, with their packages."""
+    """Return the modules that an import would take from another file than the expected one, with their packages."""
     pairs = ((package, module) for package in packages for module in package.modules)
-    return [(package, module) for package, module in pairs if not is_same(module.expected, module.found)]
+    return [(package, module) for package, module in pairs if not is_same(module.expected, module.actual)]
 
 
-def found_now(packages: list[Package]) -> list[Package]:
-    """Return the packages with what an import would give at this moment."""
-    return [
-        package._replace(modules=[module._replace(found=_found(module.name, module.expected)) for module in modules])
-        for package, modules in ((package, package.modules) for package in packages)
-    ]
+def refreshed(packages: list[Package]) -> list[Package]:
+    """Return the packages with what an import of each module would give at this moment."""
+    return [package._replace(modules=[_refreshed(module) for module in package.modules]) for package in packages]
+
+
+def _refreshed(module: Module) -> Module:
+    return module._replace(actual=_actual(module.name, module.expected))
 
 
 def loaded(packages: list[Package]) -> list[Package]:
     """Return the packages with those of their modules that are loaded at this moment, and where they come from."""
-    known = (
-        (package, [module for module in package.modules if sys.modules.get(module.name) is not None])
+    return [
+        package._replace(modules=[_refreshed(module) for module in package.modules if _is_loaded(module)])
         for package in packages
-    )
-    return found_now([package._replace(modules=modules) for package, modules in known])
+    ]
 
 
-def finder_of(module: Module) -> str:
-    """Return the name of the finder that now leads an import to where a module is found; empty if none does."""
+def _is_loaded(module: Module) -> bool:
+    return sys.modules.get(module.name) is not None
+
+
+def finder_name(module: Module) -> str:
+    """Return the name of the finder that now leads an import to a module's actual file; empty if none does."""
     finder, spec = _search(module.name)
-    if spec is None or spec.origin is None or not is_same(spec.origin, module.found):
+    if spec is None or spec.origin is None or not is_same(spec.origin, module.actual):
         return ""
     return str(getattr(finder, "__name__", type(finder).__name__))
 
@@ -130,12 +134,12 @@ def finder_of(module: Module) -> str:
 class _Search:
     """Looks for the modules of a distribution.
 
-    :param inner: the folders of other editables inside its own folder, whose modules are theirs
+    :param nested: the folders of other editables inside the distribution's; modules in them are not its own
     """
 
-    def __init__(self, distribution: _Distribution, inner: list[str]) -> None:
+    def __init__(self, distribution: _Distribution, nested: list[str]) -> None:
         self._distribution = distribution
-        self._inner = inner
+        self._nested = nested
         project = distribution.path
         folders = [os.path.join(project, name) for name in _SOURCE_FOLDERS]
         folders += [folder for folder in distribution.folders if not _is_project(folder, project)]
@@ -146,8 +150,8 @@ class _Search:
         """Return them in the order of their names."""
         if self._distribution.declares_nothing:
             return []
-        found = self._declared() or self._guessed()
-        return [found[name] for name in sorted(found)]
+        modules = self._declared() or self._guessed()
+        return [modules[name] for name in sorted(modules)]
 
     def _declared(self) -> dict[str, Module]:
         """Return the modules that the metadata declares, as far as the overlay has them."""
@@ -155,45 +159,45 @@ class _Search:
         return {module.name: module for name in filter(_may_be_imported, names) for module in self._ask_declared(name)}
 
     def _ask_declared(self, name: str) -> Iterator[Module]:
-        """Yield the module of this name, or the package that it is a part of, if the overlay has it from here."""
+        """Yield the module of this name, or the package that it is a part of, if it is this distribution's."""
         parts = name.split(".")
         for end in range(1, len(parts)):
             parent = ".".join(parts[:end])
             if not _is_namespace_now(parent):
                 yield from self._ask(parent, is_distributed=True)
                 return
-            __import__(parent)  # the search for what it holds needs it
+            __import__(parent)  # else what it holds cannot be searched for
         for module in self._ask(name, is_distributed=True):
             yield module._replace(is_distributed=True) if module.name == name else module
 
     def _guessed(self) -> dict[str, Module]:
-        found = self._confirmed({*self._recorded_names(), *self._names_like_its_own()}, are_distributed=True)
-        if any(_is_package(module.expected) for module in found.values()):
-            found = {name: self._without_script(module) for name, module in found.items()}
-        found = {**self._confirmed(self._names_of_folders(), are_distributed=not found), **found}
-        found = {**self._confirmed(self._names_beside_its_own(), are_distributed=False), **found}
-        return found or self._confirmed(self._guessed_names(), are_distributed=False)
+        modules = self._confirmed({*self._recorded_names(), *self._names_like_distribution()}, are_distributed=True)
+        if any(_is_package(module.expected) for module in modules.values()):
+            modules = {name: self._scripts_marked(module) for name, module in modules.items()}
+        modules = {**self._confirmed(self._names_in_source_folders(), are_distributed=not modules), **modules}
+        modules = {**self._confirmed(self._names_with_prefix(), are_distributed=False), **modules}
+        return modules or self._confirmed(self._names_of_last_resort(), are_distributed=False)
 
     def finds_nothing(self) -> bool:
         """Tell whether what is installed shows that there is nothing to import."""
-        folders, has_finder = self._distribution.folders, bool(self._started())
+        folders, has_finder = self._distribution.folders, bool(self._startup_names())
         if self._distribution.declares_nothing:
             return True
-        declared = [*self._distribution.import_names, *self._distribution.import_namespaces]
-        if any(declared) or any(map(str.isidentifier, self._recorded_names())):
+        declared_names = [*self._distribution.import_names, *self._distribution.import_namespaces]
+        if any(declared_names) or any(map(str.isidentifier, self._recorded_names())):
             return False
         if self._distribution.top_level is not None or not (folders or has_finder):
             return True
         has_stubs = any(entry.endswith("-stubs") for folder in folders for entry in _entries(folder))
         return has_stubs and not has_finder and not _importable(folders) - _BESIDE_THE_PACKAGE
 
-    def _without_script(self, module: Module) -> Module:
-        """Return a module beside a package, which setuptools records if it is left to find modules, as no such one."""
-        is_known = _is_package(module.expected) or module.name in {
+    def _scripts_marked(self, module: Module) -> Module:
+        """Return a module beside a package as a possible script: setuptools, left to find modules, records it."""
+        is_certain = _is_package(module.expected) or module.name in {
             *self._installed_names(),
-            *self._names_like_its_own(),
+            *self._names_like_distribution(),
         }
-        return module._replace(is_distributed=module.is_distributed and is_known)
+        return module._replace(is_distributed=module.is_distributed and is_certain)
 
     def _recorded_names(self) -> Iterator[str]:
         for name in self._distribution.top_level or ():
@@ -202,52 +206,52 @@ class _Search:
         yield from self._installed_names()
 
     def _installed_names(self) -> Iterator[str]:
-        started = self._started()
+        startup_names = self._startup_names()
         for file in self._distribution.files:
             name = _module_name(file.split("/")[0])
-            if name not in started:
+            if name not in startup_names:
                 yield name
 
-    def _started(self) -> set[str]:
-        """Return what its `.pth` and `.start` files run: the backend's own means, not the project's."""
+    def _startup_names(self) -> set[str]:
+        """Return the names in what its `.pth` and `.start` files run: these modules are the build backend's."""
         lines = site_files.code(SITE_PACKAGES, self._distribution.files)
         return {name for _, line in lines for name in re.findall(r"\w+", line)}
 
-    def _names_like_its_own(self) -> Iterator[str]:
+    def _names_like_distribution(self) -> Iterator[str]:
         project, parts = self._distribution.path, self._parts
         for name in _importable([project, *self._source_folders]):
             is_first_part = name.lower() == parts[0] and name not in _BESIDE_THE_PACKAGE
             if name.lower() == "_".join(parts) or (is_first_part and os.path.isdir(os.path.join(project, name))):
                 yield name
 
-    def _names_beside_its_own(self) -> Iterator[str]:
-        """Yield what the names of packages in the project's folder, which holds more than those, show to be its."""
-        for name in self._names_of_packages():
+    def _names_with_prefix(self) -> Iterator[str]:
+        """Yield the packages in the project's folder whose names begin like the distribution's."""
+        for name in self._packages_in_project():
             if name.lower().startswith(self._parts[0] + "_"):
                 yield name
 
-    def _names_of_folders(self) -> Iterator[str]:
-        """Yield the packages in source folders, and what may be a namespace there."""
+    def _names_in_source_folders(self) -> Iterator[str]:
+        """Yield the packages in source folders, and the folders there that may be namespaces."""
         for folder in self._source_folders:
             for name in _importable([folder]):
                 path = os.path.join(folder, name)
                 if _is_package_folder(path) or (os.path.isdir(path) and name not in _BESIDE_THE_PACKAGE):
                     yield name
 
-    def _guessed_names(self) -> Iterator[str]:
-        yield from (name for name in self._names_of_packages() if name not in _BESIDE_THE_PACKAGE)
+    def _names_of_last_resort(self) -> Iterator[str]:
+        yield from (name for name in self._packages_in_project() if name not in _BESIDE_THE_PACKAGE)
         yield from _importable(self._source_folders)
 
-    def _names_of_packages(self) -> list[str]:
+    def _packages_in_project(self) -> list[str]:
         project = self._distribution.path
         return [name for name in _importable([project]) if _is_package_folder(os.path.join(project, name))]
 
     def _confirmed(self, names: Iterable[str], *, are_distributed: bool) -> dict[str, Module]:
-        likely = [name for name in set(names) if name.isidentifier() and _may_be_imported(name)]
-        return {module.name: module for name in likely for module in self._ask(name, are_distributed)}
+        candidates = [name for name in set(names) if name.isidentifier() and _may_be_imported(name)]
+        return {module.name: module for name in candidates for module in self._ask(name, are_distributed)}
 
     def _ask(self, name: str, is_distributed: bool) -> Iterator[Module]:
-        """Yield the module of this name, or what a namespace of this name holds, if the overlay has it from here."""
+        """Yield the module of this name, or what a namespace of this name holds, if it is this distribution's."""
         try:
             spec = find_in_overlay(name)
         except Exception:  # noqa: BLE001 - a finder is somebody else's, and may build what it finds
@@ -257,35 +261,35 @@ class _Search:
         if spec.has_location and spec.origin is not None:
             if self._is_own(spec.origin, name):
                 is_alone = "." in name and not _is_package(spec.origin) and name.lower() != ".".join(self._parts)
-                found = _found(name, spec.origin)
-                yield Module(name, os.path.realpath(spec.origin), found, is_distributed and not is_alone)
+                actual = _actual(name, spec.origin)
+                yield Module(name, os.path.realpath(spec.origin), actual, is_distributed and not is_alone)
         elif spec.submodule_search_locations is not None and name.count(".") + 1 < _DEEPEST:
             yield from self._inside_namespace(name, spec.submodule_search_locations, is_distributed)
 
     def _inside_namespace(self, name: str, locations: Iterable[str], is_distributed: bool) -> Iterator[Module]:
-        known = [self._distribution.path, *self._distribution.folders, *self._source_folders]
-        places = [*locations, *(os.path.join(folder, *name.split(".")) for folder in known)]
+        parents = [self._distribution.path, *self._distribution.folders, *self._source_folders]
+        places = [*locations, *(os.path.join(folder, *name.split(".")) for folder in parents)]
         folders = [place for place in places if os.path.isdir(place) and self._is_own(place, name)]
-        inside = sorted(_importable(folders))
-        if not inside:
+        children = sorted(_importable(folders))
+        if not children:
             return
         if not _is_namespace_now(name):
-            yield Module(name, os.path.realpath(folders[0]), _found(name, folders[0]), is_distributed=False)
+            yield Module(name, os.path.realpath(folders[0]), _actual(name, folders[0]), is_distributed=False)
             return
-        __import__(name)  # the search for what it holds needs it
-        for child in inside:
+        __import__(name)  # else what it holds cannot be searched for
+        for child in children:
             yield from self._ask(f"{name}.{child}", is_distributed)
 
     def _is_own(self, path: str, name: str) -> bool:
-        """Tell whether a file or folder is this distribution's: by itself, or, as a symlink, by where it is found."""
-        real, found_in = os.path.realpath(path), os.path.realpath(root(path, name))
-        if any(is_inside(real, folder) for folder in self._inner):
+        """Tell whether a file or folder lies in this distribution's folder, as it is written or as a real path."""
+        real, search_folder = os.path.realpath(path), os.path.realpath(root(path, name))
+        if any(is_inside(real, folder) for folder in self._nested):
             return False
         site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
-        if is_inside(real, site_packages) or is_inside(found_in, site_packages):
+        if is_inside(real, site_packages) or is_inside(search_folder, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
-        own = (self._distribution.path, *self._distribution.folders)
-        return any(is_inside(place, folder) for folder in own for place in (real, found_in))
+        folders = (self._distribution.path, *self._distribution.folders)
+        return any(is_inside(place, folder) for folder in folders for place in (real, search_folder))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
@@ -315,7 +319,7 @@ def _is_beside(file: str, info: str) -> bool:
 
 
 def _importable(folders: Iterable[str]) -> set[str]:
-    """Return the names of modules, packages and what may be namespaces in these folders; not all need be there."""
+    """Return the names of modules, packages and possible namespaces in folders, which need not exist."""
     names = {_module_name(entry) for folder in folders for entry in _entries(folder)}
     return {name for name in names if name.isidentifier() and name not in ("__init__", "__main__", "__pycache__")}
 
@@ -323,7 +327,7 @@ def _importable(folders: Iterable[str]) -> set[str]:
 def _entries(folder: str) -> list[str]:
     try:
         return os.listdir(folder)
-    except OSError:  # not there, or not for this user to read
+    except OSError:  # it does not exist, or this user may not read it
         return []
 
 
@@ -337,7 +341,7 @@ _SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
 
 
 def _is_project(folder: str, project: str) -> bool:
-    """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
+    """Tell whether a folder may hold more than packages: that of a project, this one or another, or one around it."""
     return is_inside(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
 
 
@@ -374,8 +378,8 @@ def _is_in_standard_library(name: str) -> bool:
     return name in sys.builtin_module_names or (spec is not None and spec.loader is not None)
 
 
-def _found(name: str, expected: str) -> str:
-    """Return the file that an import gives, or would give; for a namespace the folder in it that is expected."""
+def _actual(name: str, expected: str) -> str:
+    """Return the file that an import gives, or would give; for a namespace its expected folder, if it has that."""
     file, folders = _origin_now(name)
     if file is not None:
         return os.path.realpath(file)
@@ -397,7 +401,7 @@ def _origin_now(name: str) -> tuple[str | None, list[str]]:
     folders = [folder for folder in folders if isinstance(folder, str)] if isinstance(folders, Iterable) else []
     if isinstance(file, str) or folders:
         return (file if isinstance(file, str) else None), folders
-    # What is loaded may be an object that has put itself in the place of the module.
+    # The loaded module may have put another object in its place.
     spec = None if name in sys.modules and module is None else _search(name)[1]
     if spec is None:
         return None, []
@@ -407,7 +411,7 @@ def _origin_now(name: str) -> tuple[str | None, list[str]]:
 def _attribute(module: object, name: str) -> object:
     try:
         return getattr(module, name, None)
-    except Exception:  # noqa: BLE001 - whatever an object does that stands in the place of a module
+    except Exception:  # noqa: BLE001 - an object in the place of a module may do anything
         return None
 
 
@@ -426,6 +430,6 @@ def _search(name: str) -> tuple[object, ModuleSpec | None]:
     return None, None
 
 
-def is_same(one: str, other: str) -> bool:
-    """Tell whether two paths are of one file or folder, which need not be there."""
-    return one == other or is_same_file(one, other)
+def is_same(path1: str, path2: str) -> bool:
+    """Tell whether two paths are of one file or folder, which need not exist."""
+    return path1 == path2 or is_same_file(path1, path2)

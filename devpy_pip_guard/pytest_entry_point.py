@@ -1,6 +1,6 @@
 """The distribution through whose entry point pytest finds devpy's plugin; nothing is installed for it.
 
-A folder in site-packages would turn up in `pip list`, and PYTEST_PLUGINS would reach every environment.
+A folder in site-packages would turn up in `pip list`, and PYTEST_PLUGINS would count in every environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME = "devpy-overlay"
 
 
 class Metadata(Dict[str, str]):
-    """What `PackageMetadata` asks for, without the email parser: to import that takes longer than all of the plugin."""
+    """A `PackageMetadata` without the email parser, whose import takes longer than all of the plugin."""
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a header, in whichever case it is spelled; None if there is none."""
@@ -32,7 +32,7 @@ class Metadata(Dict[str, str]):
 
 
 class OverlayDistribution(Distribution):
-    """What an overlay offers to pytest."""
+    """The distribution that an overlay offers to pytest."""
 
     @property
     def metadata(self) -> Any:

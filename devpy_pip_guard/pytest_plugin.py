@@ -1,9 +1,9 @@
 """pytest's plugin in every overlay: no test runs unless each declared package comes from where it was declared.
 
-A test run is worth nothing if it imports another checkout's code, and nothing of it shows that. So this is checked
-before anything is collected, once more when conftest files and test modules have had their say in `sys.path`, and for
-what is loaded when the tests have run.
-pytest finds the plugin through `pytest_entry_point`; `-p no:devpy` leaves it out.
+A test run that imports another checkout's code is worth nothing, and nothing shows it. So the plugin checks three
+times: before anything is collected; after the collection, since conftest files and test modules may change `sys.path`;
+and after the tests, for what has been loaded. pytest finds it through `pytest_entry_point`; `-p no:devpy` leaves it
+out.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .origins import is_same
 
 _UPDATE = "run `devpy update-editables`"
 _PROOF = "devpy-proof"
-_FROM_WORKER = "devpy"
-"""Under which key a worker of pytest-xdist, which cannot print, sends its refusal."""
+_REFUSAL_KEY = "devpy"
+"""The key under which a worker of pytest-xdist, which cannot print, sends its refusal."""
 
 _MOST_SHOWN = 3
 """How many modules of a package the header names."""
 
 
 class Overlay(NamedTuple):
-    """What the overlay that this Python runs in says of itself; every path is absolute."""
+    """The overlay that this Python runs in; every path is absolute."""
 
     venv: str
     base: str
@@ -43,7 +43,7 @@ class Overlay(NamedTuple):
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse a session that would test other code than what is declared, before the header and before workers start.
 
-    :raises pytest.UsageError: if so, or if it cannot be told: what is not proved counts as wrong
+    :raises pytest.UsageError: if so, or if that cannot be found out
     """
     if session.config.pluginmanager.has_plugin(_PROOF):
         return
@@ -60,7 +60,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 class EntryPoint:
-    """What pytest finds by itself: no module, since pytest takes none that `-p` names besides."""
+    """What pytest finds by itself. It is no module, since pytest refuses one that `-p` names as well."""
 
     pytest_sessionstart = staticmethod(pytest_sessionstart)
 
@@ -74,7 +74,7 @@ def refuse(session: pytest.Session, errors: list[DevpyError]) -> None:
         return
     message = _joined(errors)
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[_FROM_WORKER] = message
+        session.config.workeroutput[_REFUSAL_KEY] = message
         raise session.Failed(message)
     raise pytest.UsageError(message)
 
@@ -109,21 +109,21 @@ class Proof:
         self._overlay = overlay
         self._packages = packages
         self._message = ""
-        ours = [os.path.dirname(overlay.venv), *overlay.declared]
-        self._roots = list(dict.fromkeys(root for path in ours for root in [*worktrees.roots(path)][:1]))
+        folders = [os.path.dirname(overlay.venv), *overlay.declared]
+        self._roots = list(dict.fromkeys(root for path in folders for root in [*worktrees.roots(path)][:1]))
 
     def pytest_report_header(self) -> list[str]:
         """Name the overlay, its base, and where each declared package comes from."""
-        here = os.fspath(self._config.invocation_params.dir)
-        lines = [f"devpy: overlay {_shown(self._overlay.venv, here)} on base {self._overlay.base}"]
+        folder = os.fspath(self._config.invocation_params.dir)
+        lines = [f"devpy: overlay {_shown(self._overlay.venv, folder)} on base {self._overlay.base}"]
         for package in self._packages:
-            places = [_shown(origins.place(module.found), here) for module in package.modules]
-            more = [f"{len(places) - _MOST_SHOWN} more"] if len(places) > _MOST_SHOWN else []
-            nothing = f"NOT CHECKED, no module of it found in {_shown(package.path, here)}"
+            places = [_shown(origins.place(module.actual), folder) for module in package.modules]
+            if len(places) > _MOST_SHOWN:
+                places[_MOST_SHOWN:] = [f"{len(places) - _MOST_SHOWN} more"]
+            no_places = f"NOT CHECKED, no module of it found in {_shown(package.path, folder)}"
             if package.is_without_modules:
-                nothing = "nothing to import"
-            text = ", ".join(places[:_MOST_SHOWN] + more) or nothing
-            lines.append(f"  {package.name}: {text}")
+                no_places = "nothing to import"
+            lines.append(f"  {package.name}: {', '.join(places) or no_places}")
         return lines
 
     @pytest.hookimpl(tryfirst=True)
@@ -132,7 +132,7 @@ class Proof:
 
         :raises pytest.UsageError: if a package would now come, or has come, from elsewhere
         """
-        self._packages = origins.found_now(self._packages)
+        self._packages = origins.refreshed(self._packages)
         files = dict.fromkeys(os.fspath(getattr(item, "path", None) or item.fspath) for item in session.items)
         folders = dict.fromkeys(map(os.path.dirname, files))
         refuse(session, [*self.tests_elsewhere(folders), *self.wrong_origins()])
@@ -141,12 +141,12 @@ class Proof:
         """Let the session fail if a test has loaded a package from elsewhere."""
         self._packages = origins.loaded(self._packages)
         errors = list(self.wrong_origins())
-        if not errors or session.exitstatus == pytest.ExitCode.USAGE_ERROR:  # the latter: it has been refused before
+        if not errors or session.exitstatus == pytest.ExitCode.USAGE_ERROR:  # USAGE_ERROR: it has been refused already
             return
         self._message = _joined(errors)
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[_FROM_WORKER] = self._message
+            session.config.workeroutput[_REFUSAL_KEY] = self._message
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Tell why the session has failed."""
@@ -159,48 +159,49 @@ class Proof:
 
         :raises pytest.UsageError: if it has
         """
-        message = getattr(node, "workeroutput", {}).get(_FROM_WORKER)
+        message = getattr(node, "workeroutput", {}).get(_REFUSAL_KEY)
         if message:
             raise pytest.UsageError(message)
 
     def tests_elsewhere(self, arguments: Iterable[str]) -> Iterator[DevpyError]:
-        """Yield an error for each other worktree of our repositories in which tests lie.
+        """Yield an error for each sibling of the overlay's worktrees in which tests lie.
 
         :param arguments: files and folders as pytest takes them, absolute or relative to where it was started
         """
-        here = os.fspath(self._config.invocation_params.dir)
-        places = dict.fromkeys(os.path.join(here, argument.split("::")[0]) for argument in arguments)
-        for ours, other in dict.fromkeys(filter(None, (worktrees.find_other(each, self._roots) for each in places))):
-            names = [package.name for package in self._packages if ours in worktrees.roots(package.path)]
+        folder = os.fspath(self._config.invocation_params.dir)
+        paths = dict.fromkeys(os.path.join(folder, argument.split("::")[0]) for argument in arguments)
+        siblings = dict.fromkeys(filter(None, (worktrees.find_sibling(path, self._roots) for path in paths)))
+        for root, sibling in siblings:
+            names = [package.name for package in self._packages if root in worktrees.roots(package.path)]
             what = f" (package {', '.join(names)})" if names else ""
-            problem = f"this overlay is for {ours}{what}, but the tests are in {other}"
-            yield DevpyError(problem, f"cd {shlex.quote(other)}, then: devpy pytest")
+            problem = f"this overlay is for {root}{what}, but the tests are in {sibling}"
+            yield DevpyError(problem, f"cd {shlex.quote(sibling)}, then: devpy pytest")
 
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""
         for package, module in origins.elsewhere(self._packages):
             reason, mend = self._reason(package, module)
-            where = f"comes from {module.found}, not from" if module.found else "cannot be imported, though it is in"
+            where = f"comes from {module.actual}, not from" if module.actual else "cannot be imported, though it is in"
             yield DevpyError(f"{module.name} ({package.name}) {where} {module.expected}: {reason}", mend)
 
     def _reason(self, package: origins.Package, module: origins.Module) -> tuple[str, str]:
-        """Return what leads an import there, and what takes that away."""
+        """Return what leads an import to the actual file, and what mends it."""
         doctor = f"`devpy doctor {module.name}` tells more"
-        if not module.found:
+        if not module.actual:
             return "sys.path or sys.modules has been changed since Python's start", doctor
         entry = _path_entry(module)
         if entry is None:
-            finder = origins.finder_of(module)
+            finder = origins.finder_name(module)
             how = f"the finder {finder} in sys.meta_path leads" if finder else "sys.path, when it was imported, led"
             return f"{how} there", doctor
-        if _has(os.environ.get("PYTHONPATH", "").split(os.pathsep), entry):
+        if _contains(os.environ.get("PYTHONPATH", "").split(os.pathsep), entry):
             return "PYTHONPATH leads there", f"take {entry} out of PYTHONPATH"
-        if _has(self._pythonpath_setting(), entry):
+        if _contains(self._pythonpath_setting(), entry):
             return "pytest's setting `pythonpath` leads there", f"take {entry} out of it ({self._config.inipath})"
         if _is_behind_overlay(entry) or entry.startswith(self._overlay.base + os.sep):
             return f"{self._overlay.base}, the base, holds it", f"uninstall it there; {doctor}"
-        folder = origins.place(module.found)
-        if folder != module.found and folder.startswith(package.path + os.sep) and _holds_tests(folder):
+        folder = origins.place(module.actual)
+        if folder != module.actual and folder.startswith(package.path + os.sep) and _holds_tests(folder):
             return f"a folder of tests has the package's name: {folder}", "rename it, or remove its __init__.py"
         if is_same(entry, os.getcwd()):
             reason = f"this overlay is {os.path.dirname(self._overlay.venv)}'s, and {entry} hides its {module.name}"
@@ -236,7 +237,7 @@ def _read_record(venv: str) -> tuple[str, str]:
 
 def _path_entry(module: origins.Module) -> str | None:
     """Return the entry of `sys.path` from which a module is found, absolute; None if there is none."""
-    root = origins.root(module.found, module.name)
+    root = origins.root(module.actual, module.name)
     return next((os.path.abspath(entry) for entry in sys.path if os.path.realpath(entry) == root), None)
 
 
@@ -248,14 +249,14 @@ def _holds_tests(folder: str) -> bool:
 def _is_behind_overlay(entry: str) -> bool:
     """Tell whether an entry of `sys.path` comes after the overlay's site-packages, as the base's do."""
     paths = [os.path.realpath(path) for path in sys.path]
-    own = os.path.realpath(SITE_PACKAGES)
-    return own in paths and paths.index(os.path.realpath(entry)) > paths.index(own)
+    site_packages = os.path.realpath(SITE_PACKAGES)
+    return site_packages in paths and paths.index(os.path.realpath(entry)) > paths.index(site_packages)
 
 
-def _shown(path: str, here: str) -> str:
+def _shown(path: str, folder: str) -> str:
     """Return a path relative to a folder, if that is shorter."""
-    return min(path, os.path.relpath(path, here), key=len)
+    return min(path, os.path.relpath(path, folder), key=len)
 
 
-def _has(entries: Iterable[object], entry: str) -> bool:
-    return any(is_same(str(one), entry) for one in entries)
+def _contains(paths: Iterable[object], entry: str) -> bool:
+    return any(is_same(str(path), entry) for path in paths)

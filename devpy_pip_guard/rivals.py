@@ -1,6 +1,6 @@
 """The base's editables of distributions that the overlay has as well: other checkouts of the same code.
 
-What this checkout has dropped, such a one may still have. So nothing is imported from it.
+Nothing is imported from a rival. It may still have modules that the overlay's checkout has dropped.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Rivals:
 
     def __init__(self, base: str, overlay: str) -> None:
         names = {name for name, _ in metadata(overlay)}
-        self._everything = metadata(base)
+        self._base_distributions = metadata(base)
         self._prefix = os.path.realpath(base.rsplit("/", 3)[0])
-        found = [(path, project_folder(path)) for name, path in self._everything if name in names]
-        self._folders = {folder for _, folder in found if folder}
-        self._modules = [module for path, folder in found if folder for module in installed_modules(path)]
-        self._others: set[str] | None = None
+        copies = [(path, project_folder(path)) for name, path in self._base_distributions if name in names]
+        self._folders = {folder for _, folder in copies if folder}
+        self._modules = [module for path, folder in copies if folder for module in installed_modules(path)]
+        self._owners: set[str] | None = None
 
     def hold(self, path: str) -> bool:
-        """Tell whether a file or folder belongs to a rival: what lies in another editable's folder inside does not.
+        """Tell whether a file or folder belongs to a rival, and not to an editable whose folder lies in a rival's.
 
         :param path: as it stands in `sys.path` or in a spec
         """
@@ -41,10 +41,10 @@ class Rivals:
         real = os.path.realpath(path)
         if not any(is_inside(real, folder) for folder in self._folders):
             return False
-        if self._others is None:  # read late: a base may hold hundreds of distributions
-            others = {project_folder(path) for _, path in self._everything} - {""}
-            self._others = {self._prefix, *self._folders, *others}
-        return max((folder for folder in self._others if is_inside(real, folder)), key=len) in self._folders
+        if self._owners is None:  # read late: a base may hold hundreds of distributions
+            editables = {project_folder(path) for _, path in self._base_distributions} - {""}
+            self._owners = {self._prefix, *self._folders, *editables}
+        return max((folder for folder in self._owners if is_inside(real, folder)), key=len) in self._folders
 
     def define(self, finder: Any) -> bool:
         """Tell whether an entry of `sys.meta_path` comes from a module that was installed with a rival."""
@@ -53,7 +53,7 @@ class Rivals:
     def put_on_path(self, entry: str) -> bool:
         """Tell whether an entry of `sys.path` leads to a rival.
 
-        setuptools adds one that is no folder but named like the module which makes sense of it.
+        setuptools adds one that is no folder: it is named like the module with the finder that understands it.
         """
         if not isinstance(entry, str):  # Python passes over it
             return False

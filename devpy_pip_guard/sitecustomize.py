@@ -1,7 +1,7 @@
 """Arms the guard, then runs the `sitecustomize` that would have run without this one.
 
-It stands in the overlay's site-packages. The bridge's `.pth` arms the guard as well, for the case that another
-`sitecustomize` comes first on the path. `site` reports errors, here as in any other `sitecustomize`.
+It lies in the overlay's site-packages. The bridge arms the guard as well, in case another `sitecustomize` comes first
+on the path. `site` reports errors in this module as in any other `sitecustomize`.
 """
 
 import sys
@@ -20,6 +20,6 @@ _next = PathFinder.find_spec(__name__, sys.path[sys.path.index(_here) + 1 :])
 if _next is not None and _next.loader is not None:
     from importlib.util import module_from_spec
 
-    # What is in sys.modules when this module has run is what `import sitecustomize` returns.
+    # `import sitecustomize` returns what is in sys.modules once this module has run.
     sys.modules[__name__] = module_from_spec(_next)
     _next.loader.exec_module(sys.modules[__name__])

@@ -11,8 +11,8 @@ from .files import is_file, note_read, real_path, with_parents
 def roots(path: str) -> Iterator[str]:
     """Yield the roots of the worktrees that a file or folder lies in, the innermost first; real paths.
 
-    There is more than one around what lies in a submodule, or in a worktree that was made inside another. Those in
-    which a path leads elsewhere by a symlink come before those that it leads to.
+    There is more than one around a submodule, and around a worktree that was made inside another. Where a path has
+    symlinks, the worktrees around the path as it is written come before those around the place that it leads to.
     """
     for start in dict.fromkeys([os.path.abspath(path), os.path.realpath(path)]):
         for folder in with_parents(start):
@@ -32,17 +32,17 @@ def repository(root: str) -> str:
     return real_path(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
 
 
-def find_other(path: str, roots_of_ours: list[str]) -> tuple[str, str] | None:
-    """Return ours and the other one if a path lies in another worktree of a repository of which we have one.
+def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:
+    """Return one of the overlay's worktrees, and the sibling of it that a path lies in; None if it lies in none.
 
-    :param roots_of_ours: the roots of our worktrees, real paths
+    :param overlay_roots: the roots of the overlay's worktrees, real paths; a sibling belongs to the same repository
     """
     for root in roots(path):
-        if root in roots_of_ours:
+        if root in overlay_roots:
             return None
-        ours = next((ours for ours in roots_of_ours if repository(ours) == repository(root)), None)
-        if ours is not None:
-            return ours, root
+        overlay_root = next((each for each in overlay_roots if repository(each) == repository(root)), None)
+        if overlay_root is not None:
+            return overlay_root, root
     return None
 
 

@@ -1,7 +1,7 @@
 """The base's console scripts in an overlay's `bin`, where they run on the overlay's Python.
 
-A script of the base names the base's Python in its first line, so that it would never see the overlay. In the overlay,
-each is a link to one launcher, which runs the base's script of that name.
+A script of the base names the base's Python in its first line, so it would never see the overlay. In the overlay, each
+is a link to one launcher, which runs the base's script of that name.
 """
 
 from __future__ import annotations
@@ -52,9 +52,8 @@ exec(compile(source, __file__, "exec"))
 def link(venv: Path, base: Path, python: str) -> None:
     """Make `bin` hold a link for every console script of the base, and no link for one that is gone.
 
-    There is none for a script of the base's copy of a distribution that the overlay has, too: it has either a successor
-    in the overlay or no place there. A file of the overlay's own, such as an editable's console script, is left as it
-    is.
+    There is none for a script of a distribution that the overlay has as well: the overlay has its own, or has dropped
+    it. Other files in the overlay's `bin`, such as the console script of an editable, stay as they are.
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
@@ -66,12 +65,12 @@ def link(venv: Path, base: Path, python: str) -> None:
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)
-    wanted = set(console_scripts(base, python)) - _replaced_scripts(venv, base, python)
+    names = set(console_scripts(base, python)) - _replaced_scripts(venv, base, python)
     target = os.path.join(os.pardir, LAUNCHER)
     for entry in list(os.scandir(venv / "bin")):
-        if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in wanted:
+        if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in names:
             os.unlink(entry.path)
-    for name in wanted:
+    for name in names:
         script = venv / "bin" / name
         if not os.path.lexists(script):
             os.symlink(target, script)
@@ -91,17 +90,17 @@ def console_scripts(base: Path, python: str) -> Iterator[str]:
             continue
         with open(entry.path, "rb") as stream:
             command = shebang(stream.read(1024))
-        # That of a copied base still names the original's interpreter.
+        # A script of a base that is a copy still names the original's interpreter.
         is_declared = entry.name in declared and _is_python(command)
         if is_declared or _is_looked_up(command) or _is_in(bin_folder, command):
             yield entry.name
 
 
 def _replaced_scripts(venv: Path, base: Path, python: str) -> set[str]:
-    """Return the names of the base's scripts that come from distributions which the overlay has, too."""
-    of_overlay, of_base = (site_packages(os.fspath(prefix), python) for prefix in (venv, base))
-    names = {name for name, _ in distributions.metadata(of_overlay)}
-    replaced = [path for name, path in distributions.metadata(of_base) if name in names]
+    """Return the names of the base's scripts that come from distributions which the overlay has as well."""
+    overlay_packages, base_packages = (site_packages(os.fspath(prefix), python) for prefix in (venv, base))
+    names = {name for name, _ in distributions.metadata(overlay_packages)}
+    replaced = [path for name, path in distributions.metadata(base_packages) if name in names]
     return {script for path in replaced for script in distributions.console_scripts(path)}
 
 
@@ -129,5 +128,5 @@ def with_shebang(python: Path, body: str) -> str:
     direct = f"#!{python}\n"
     if len(os.fsencode(direct)) <= _LONGEST_SHEBANG and not re.search(r"\s", str(python)):
         return direct + body
-    # To the shell, a command; to Python, a string.
+    # The shell takes the second line as a command, Python as the beginning of a string.
     return f"#!/bin/sh\n'''exec' {shlex.quote(str(python))} \"$0\" \"$@\"\n' '''\n{body}"

@@ -43,8 +43,8 @@ Signature: 8a477f597d28d172789f06886806bc55
 class DevpyCreator(Creator, Describe):
     """Writes an overlay: a virtual environment that sees everything that its conda environment holds.
 
-    Of virtualenv it uses what the plugin reference documents: the constructor, `create` and the class methods. When
-    virtualenv calls `set_pyenv_cfg`, and how often, is not documented, so this may happen at any time.
+    It uses only what virtualenv's plugin reference documents: the constructor, `create` and the class methods. The
+    reference does not say when and how often virtualenv calls `set_pyenv_cfg`, so it may do so at any time.
     """
 
     def __init__(self, options: VirtualEnvOptions, interpreter: PythonInfo) -> None:
@@ -53,7 +53,7 @@ class DevpyCreator(Creator, Describe):
         self.config_option: str | None = options.devpy_config
         self.base = Path(interpreter.system_prefix)
         # virtualenv itself would delete the destination before `create` can tell whose it is.
-        self._empties, self.clear = self.clear, False
+        self._is_to_be_emptied, self.clear = self.clear, False
         self.venv_redirect = False  # devpy.toml says where the overlay is
         options.no_seed = True  # the base's pip serves the overlay
 
@@ -61,7 +61,7 @@ class DevpyCreator(Creator, Describe):
     def can_create(cls, interpreter: PythonInfo) -> CreatorMeta | None:
         """Accept any CPython and PyPy on POSIX: only `create` can say why it refuses one.
 
-        No other Python, though: where virtualenv has no creator of its own for it, this one would be the default.
+        It accepts no other Python: this creator would be the default where virtualenv has none of its own.
         """
         fits = interpreter.implementation in ("CPython", "PyPy") and os.name == "posix"
         return CreatorMeta() if fits and interpreter.version_info[:2] >= OLDEST_PYTHON else None
@@ -92,7 +92,7 @@ class DevpyCreator(Creator, Describe):
         :raises DevpyError: if the interpreter is not conda's or cannot carry an overlay, the destination is not
             devpy's to write, or devpy.toml is missing or broken
         """
-        # Imported here, so that nobody else who runs virtualenv pays for it.
+        # Imported here: a virtualenv that makes no overlay need not load it.
         from . import base_scripts, record, startup
         from .base_python import refuse_unfit
         from .lock import empty, locked
@@ -103,13 +103,13 @@ class DevpyCreator(Creator, Describe):
         pyvenv_cfg = _as_text(self._pyvenv_cfg)  # a devpy.toml that is broken ends it here, before anything is written
         _warn_of_untested(self._python)
         with locked(os.fspath(self.dest)):
-            if self._empties or not self._is_for_this_python():
+            if self._is_to_be_emptied or not self._is_for_this_python():
                 empty(os.fspath(self.dest))
             unfinished = self._unfinished_record()
             record.write(unfinished)
             self._discard_activate_scripts()
             self._write_tags()
-            # Ahead of the interpreter, which without it would run as the base, and write to the base.
+            # It comes before the interpreter, which without it would run as the base's, and write to the base.
             record.replace_file(os.fspath(self.dest / "pyvenv.cfg"), pyvenv_cfg)
             self._link_interpreter()
             self.purelib.mkdir(parents=True, exist_ok=True)
@@ -164,40 +164,40 @@ class DevpyCreator(Creator, Describe):
         """Tell whether what is in the overlay was installed for this Python; for another one, it is of no use."""
         from . import record
 
-        old = record.read(os.fspath(self.dest))
-        return old is not None and old.python == self._python.name
+        previous = record.read(os.fspath(self.dest))
+        return previous is not None and previous.python == self._python.name
 
     def _unfinished_record(self) -> Record:
         """Return the record of an overlay that is being made; it is devpy's mark as well."""
         from . import record
 
         venv = os.fspath(self.dest)
-        old = record.read(venv)
-        kept = old if old is not None and old.venv == venv else None
+        previous = record.read(venv)
+        editables = previous.editables if previous is not None and previous.venv == venv else {}
         return record.Record(
             version=__version__,
             complete=False,
             built=False,
             venv=venv,
             config=self._config_file,
-            base_name="",  # whether the name leads to this base, the plugin cannot tell
+            base_name="",  # the plugin cannot tell whether the name leads to this base
             base=os.fspath(self.base),
             base_stamp=record.base_stamp(os.fspath(self.base)),
             python=self._python.name,
-            editables=kept.editables if kept else {},
+            editables=editables,
             has_deps=False,  # the base may have lost some
             site_stamp="",
         )
 
     def _discard_activate_scripts(self) -> None:
-        """Remove them, so that virtualenv writes new ones, whatever still reads the old ones."""
+        """Remove the scripts, so that virtualenv writes new ones: a shell may still be reading the old files."""
         from .layout import ACTIVATE_SCRIPTS
 
         for name in ACTIVATE_SCRIPTS:
             (self.bin_dir / name).unlink(missing_ok=True)
 
     def _write_tags(self) -> None:
-        """Tell backup programs and git to pass over the overlay; not every virtualenv does so by itself."""
+        """Tell backup programs and git to skip the overlay; not every virtualenv does so by itself."""
         texts = {"CACHEDIR.TAG": _CACHEDIR_TAG}
         if not self.no_vcs_ignore:
             texts[".gitignore"] = "*\n"
@@ -206,10 +206,10 @@ class DevpyCreator(Creator, Describe):
                 (self.dest / name).write_text(text, encoding="ascii")
 
     def _link_interpreter(self) -> None:
-        """Link to the interpreter, whose own name holds its version: another minor version leaves the link dangling.
+        """Link to the interpreter by the name with its version, so that another minor version leaves the link dangling.
 
-        A copy would not do, since conda's interpreters find their shared library from where they lie. Every name that
-        the base has for it leads to the overlay, those of a free-threaded (`python3.13t`) or debug build among them.
+        A copy would not do: conda's interpreters look for their shared library beside them. Every name that the base
+        has for its interpreter is a link in the overlay, such as that of a free-threaded build (`python3.13t`).
         """
         self.bin_dir.mkdir(exist_ok=True)
         _symlink(self.base / "bin" / self._python.name, self.exe)

@@ -1,4 +1,4 @@
-"""Where the parts of an overlay are, for whoever writes them and whoever looks whether they are there."""
+"""Where the parts of an overlay are: for those who write them, and for those who check that they are there."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import os
 from devpy_pip_guard import REST
 
 PTH_BRIDGE, START_BRIDGE = "~devpy.pth", "~devpy.start"
-"""The files by which `site` comes to the bridge: one up to Python 3.14, the other from 3.15 on (PEP 829).
+"""The files that bring `site` to the bridge: the first up to Python 3.14, the second from 3.15 on (PEP 829).
 
-Never both: from Python 3.20 on, the line in the first gives a warning, whatever else there is. An entry point costs a
-start the loading of `pkgutil` and `re`, which most programs need anyway; a line would run before the editables' own.
+An overlay never has both: from Python 3.20 on, a line as in the first gives a warning, whatever else is there. The
+entry point in the second makes a start load `pkgutil` and `re`, which most programs need anyway. From 3.15 on, a line
+would run ahead of the editables' entry points.
 """
 
 ACTIVATE_SCRIPTS = ("activate", "activate.fish")
-"""Of the scripts in `bin` with which virtualenv activates an overlay, those that can activate the base as well."""
+"""The scripts in `bin` by virtualenv that devpy extends, so that they activate the base as well."""
 
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")

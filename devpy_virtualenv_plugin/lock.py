@@ -22,11 +22,11 @@ _held: dict[str, int] = {}
 
 @contextmanager
 def locked(venv: str) -> Iterator[None]:
-    """Let nobody else change an overlay meanwhile; makes its folder if need be.
+    """Let nobody else change an overlay meanwhile; makes its folder if there is none.
 
-    The lock goes with the overlay: whoever has waited for one that has been removed starts over. It can be taken again
-    by who holds it. Child processes that are given the descriptors of `held` keep it for as long as they live, should
-    this process be killed.
+    The lock file is removed with the overlay; who has waited for it then starts over. The process that holds the lock
+    can take it again. Child processes that are given the descriptors of `held` keep it even if this process is killed.
+    That is why the lock is made by hand: pip must inherit it.
 
     :param venv: absolute
     :raises OSError: if the folder cannot be made or written to
@@ -40,7 +40,7 @@ def locked(venv: str) -> Iterator[None]:
         yield
     finally:
         del _held[path]
-        _flock(descriptor, fcntl.LOCK_UN)  # what pip may have left running has it open, too
+        _flock(descriptor, fcntl.LOCK_UN)  # a process that pip has left running may have the file open as well
         os.close(descriptor)
 
 
@@ -86,7 +86,7 @@ def _acquire(path: str, venv: str) -> int:
 
 
 def _wait(descriptor: int, venv: str) -> None:
-    """Lock a file, with a word to the user if that takes a while."""
+    """Lock a file; tell the user if that takes a while."""
     deadline = time.monotonic() + _SILENT_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -99,7 +99,7 @@ def _wait(descriptor: int, venv: str) -> None:
 
 
 def _flock(descriptor: int, operation: int) -> None:
-    """Lock or unlock a file, where the file system has locks: some network file systems are mounted without."""
+    """Lock or unlock a file, if its file system has locks: some network file systems have none."""
     try:
         fcntl.flock(descriptor, operation)
     except OSError as error:
@@ -117,9 +117,9 @@ def _is_at(path: str, descriptor: int) -> bool:
 def empty(venv: str) -> None:
     """Remove what is in an overlay, all but the lock. Call it under the lock.
 
-    Its packages go first and in one step, so that after an interruption none seems to be there that has lost a part.
-    Then its programs, since without pyvenv.cfg they would run as the base's; devpy's mark goes last, so that an
-    interrupted removal can be taken up again.
+    Its packages go first, in one step: an interruption must not leave a package that lacks a part. Its programs go
+    next: without pyvenv.cfg they would run as the base's. devpy's mark goes last, so that an interrupted removal can be
+    resumed.
 
     :param venv: absolute; carries devpy's mark
     :raises DevpyError: if something is mounted in it

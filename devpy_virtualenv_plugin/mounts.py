@@ -1,4 +1,4 @@
-"""What is mounted in a folder that is to be removed: it is somebody's, and it would be emptied, too."""
+"""What is mounted in a folder that is to be removed: a removal would empty it as well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .mends import command
 
 
 def refuse_mounts(folder: str) -> None:
-    """Refuse to go on where something is mounted, as far as procfs tells; nothing else tells of bind mounts.
+    """Refuse to go on if something is mounted in a folder, as far as procfs tells; bind mounts show nowhere else.
 
     :param folder: absolute, without symlinks
     :raises DevpyError: if something is mounted in the folder; it may be a mount point itself

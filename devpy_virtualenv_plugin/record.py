@@ -1,6 +1,6 @@
 """The record that an overlay keeps of itself: devpy's mark, what it was made for, and what is installed in it.
 
-Overlay states are told by comparing it with what is found, see `devpy_runner.overlay.state`.
+`devpy_runner.overlay.state` compares it with the files that are there, to tell the overlay's state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from devpy_pip_guard.record import load
 FILE_NAME = OVERLAY_RECORD
 LOCK_NAME = ".devpy-lock"
 PATH_FILES = ("conda.pth", "easy-install.pth")
-"""Files in site-packages to which folders are added without a trace in the folder they lie in."""
+"""Files in site-packages that tools add folders to, which does not change the time of site-packages itself."""
 
 
 class BuildFile(NamedTuple):
@@ -33,9 +33,9 @@ class Record(NamedTuple):
     version: str
     """The devpy that wrote the overlay's own files."""
     complete: bool
-    """False while the overlay is being changed; a record that stays so tells of a crash."""
+    """False while the overlay is being changed, and after a crash."""
     built: bool
-    """False while its own files are being written; if it is True in an incomplete overlay, pip was interrupted."""
+    """False while devpy writes the overlay's own files. True in an incomplete overlay: pip was interrupted."""
     venv: str
     """Where the overlay was made; elsewhere, it has been moved or copied."""
     config: str
@@ -79,10 +79,10 @@ def write(record: Record) -> None:
 
 
 def replace_file(path: str, text: str, suffix: str = "new") -> None:
-    """Write a file such that at any moment either its old or its new content is there.
+    """Replace a file in one step: at any moment it holds either its old or its new content.
 
-    :param suffix: for the name of the new content until then; what a crash leaves is overwritten the next time. Where
-        several processes may write the file at once, it must not be the same for all of them
+    :param suffix: of the temporary file, which a crash leaves and the next call overwrites. Processes that may write
+        the file at the same time need different ones
     :raises OSError: if that fails; nothing is left behind
     """
     temporary = f"{path}.{suffix}"
@@ -97,22 +97,22 @@ def replace_file(path: str, text: str, suffix: str = "new") -> None:
 
 
 def is_vacant(venv: str) -> bool:
-    """Tell whether nothing is at `venv`, or a folder with nothing in it but what a crash ahead of the mark leaves.
+    """Tell whether there is nothing at `venv`, or only a folder in which devpy has crashed before it made its mark.
 
-    A symlink is somebody else's, wherever it leads.
+    A symlink is never vacant, wherever it leads.
     """
     if os.path.islink(venv) or not os.path.isdir(venv):
         return not os.path.lexists(venv)
     try:
         return set(os.listdir(venv)) <= {LOCK_NAME, f"{FILE_NAME}.new"}
-    except FileNotFoundError:  # it has been removed in between
+    except FileNotFoundError:  # it has been removed meanwhile
         return True
 
 
 def is_marked(venv: str) -> bool:
     """Tell whether the folder at `venv` carries devpy's mark; only such a folder may be changed or removed.
 
-    The mark is the record, or, should a crash of the machine have left that empty, what pyvenv.cfg says.
+    The mark is the record. If that is broken, as after a crash of the machine, the key in pyvenv.cfg is the mark.
     """
     fields = load(venv)
     if isinstance(fields.get("version"), str) and isinstance(fields.get("venv"), str):
@@ -139,10 +139,10 @@ def base_stamp(prefix: str) -> str:
 
 def _stamp(path: str) -> str:
     try:
-        found = status(path)
+        result = status(path)
     except OSError:
         return "-"
-    return f"{found.st_ino}:{found.st_mtime_ns}"
+    return f"{result.st_ino}:{result.st_mtime_ns}"
 
 
 def _parse(data: Any) -> Record:

@@ -26,11 +26,11 @@ BRIDGES = {
 }
 """What leads from an overlay to the base, see `devpy_pip_guard.start`; the name sorts behind that of every editable."""
 
-# Run by the overlay's Python, which alone writes what it can read. Nothing but compiled files is kept of the guard:
-# nobody reads it there. They are unchecked, so that a copy of the overlay, whose files have other times, compiles
-# nothing at its starts, and have no columns for tracebacks, which take room. At any moment each module is there in one
-# form or another. The archive holds no times: the same sources make the same overlay. All but the module that every
-# start of Python runs is in it, since an overlay shall be small. Four modules run if the base holds an editable;
+# Run by the overlay's Python, which writes the bytecode that it can read. Of the guard only compiled files are kept:
+# nobody reads its sources there. They are unchecked: a copy of the overlay, whose files have other times, compiles
+# nothing at its starts. They have no columns for tracebacks, which take disk space. At any moment each module is there,
+# as source or compiled. The archive holds no times, so that the same sources make the same overlay. To keep an overlay
+# small, it holds all but the module that every start of Python runs. Four modules run if the base holds an editable;
 # reading them from the archive takes about a millisecond longer.
 _COMPILER = """
 import os, py_compile, shutil, sys, zipfile
@@ -65,35 +65,36 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
     :raises RuntimeError: if the interpreter cannot compile them
     """
     guard, sitecustomize = site_packages / layout.GUARD, site_packages / "sitecustomize.py"
-    more = {"__init__.py": "\n" + places(base_site_packages, site_packages.parents[2])}
-    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard, more)
+    places_line = "\n" + places(base_site_packages, site_packages.parents[2])
+    _copy_sources(Path(devpy_pip_guard.__file__).parent, guard, {"__init__.py": places_line})
     os.replace(guard / sitecustomize.name, sitecustomize)
     if not has_tomllib:
         _copy_sources(_package_folder("tomli"), guard / "_tomli", {})
     _compile(python, sitecustomize, guard)
-    # Last, since it is what makes an interpreter use the rest.
+    # The bridge comes last, since it makes an interpreter use the rest.
     bridge = layout.bridge(os.fspath(site_packages))
     (site_packages / bridge).write_text(BRIDGES[bridge], encoding="ascii")
-    for other in {*BRIDGES} - {bridge}:  # devpy 0.2 has written the same one for all
-        (site_packages / other).unlink(missing_ok=True)
+    for outdated in {*BRIDGES} - {bridge}:  # devpy 0.2 wrote the same one for every Python
+        (site_packages / outdated).unlink(missing_ok=True)
 
 
 def places(base_site_packages: Path, venv: Path) -> str:
     """Return the line that tells the guard its places, in ASCII whatever the paths are.
 
-    It is compiled with the guard, where it costs a start of Python nothing; and entry points are given no arguments.
+    It is compiled with the guard, where it costs a start of Python nothing. An entry point could not be told: it is
+    called without arguments.
     """
     return f"BASE, MADE = {os.fsencode(base_site_packages)!r}, {os.fsencode(venv)!r}\n"
 
 
-def _copy_sources(source: Path, target: Path, more: Mapping[str, str]) -> None:
+def _copy_sources(source: Path, target: Path, additions: Mapping[str, str]) -> None:
     """Copy the modules of a package, each in one step.
 
-    :param more: text to add to some, by their file names
+    :param additions: text to add to some, by their file names
     """
     target.mkdir(exist_ok=True)
     for file in source.glob("*.py"):
-        text = file.read_text(encoding="utf-8") + more.get(file.name, "")
+        text = file.read_text(encoding="utf-8") + additions.get(file.name, "")
         replace_file(os.fspath(target / file.name), text)
 
 

@@ -94,7 +94,7 @@ def _packages() -> list[Answer]:
                 {
                     "name": module.name,
                     "expected": module.expected,
-                    "actual": module.found if module in elsewhere else module.expected,
+                    "actual": module.actual if module in elsewhere else module.expected,
                     "is_distributed": module.is_distributed,
                 }
                 for module in package.modules

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from devpy_pip_guard import CALLERS, START_VARIABLES, read_start_variables
+from devpy_pip_guard import CALLER_VALUE, START_VARIABLES, read_start_variables
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import may_write, note_read, state
 from devpy_virtualenv_plugin import __version__
@@ -193,12 +193,12 @@ def _template(result: str, mark: str | None) -> str:
     """
     if mark is None or mark not in result:
         return ""
-    template = result.replace(mark, CALLERS)
+    template = result.replace(mark, CALLER_VALUE)
     return "" if _MARK in template else template
 
 
 def _search_path_template(path: str) -> str:
     """Return PATH with the caller's entries in the place of the system's, or at the end if the system's are gone."""
     system = os.defpath.split(os.pathsep)
-    entries = [CALLERS if entry in system else entry for entry in path.split(os.pathsep)]
-    return os.pathsep.join(dict.fromkeys([*entries, CALLERS]))
+    entries = [CALLER_VALUE if entry in system else entry for entry in path.split(os.pathsep)]
+    return os.pathsep.join(dict.fromkeys([*entries, CALLER_VALUE]))

@@ -197,10 +197,10 @@ def test_a_pointer_must_lead_to_a_stack(tmp_path: Path, target: str, problem: st
     assert f'devpy.extends = "{target}" {problem}' in error.problem
 
 
-@pytest.mark.parametrize("more", ['kind = "stack"', MINIMAL, "[env]\nA = 'b'"])
-def test_a_pointer_holds_nothing_else(tmp_path: Path, more: str) -> None:
+@pytest.mark.parametrize("addition", ['kind = "stack"', MINIMAL, "[env]\nA = 'b'"])
+def test_a_pointer_holds_nothing_else(tmp_path: Path, addition: str) -> None:
     write(tmp_path / "stack.toml", '[devpy]\nkind = "stack"\n' + MINIMAL)
-    entry = write(tmp_path / "repo/devpy.toml", f'[devpy]\nextends = "../stack.toml"\n{more}\n')
+    entry = write(tmp_path / "repo/devpy.toml", f'[devpy]\nextends = "../stack.toml"\n{addition}\n')
     assert "has no place beside devpy.extends" in refusal(entry).problem
 
 

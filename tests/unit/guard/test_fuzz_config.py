@@ -80,7 +80,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def assert_safe(repository: Path, name: str = "devpy.toml") -> None:
     file = repository / name
-    before = listing(repository.parent)
+    listed = listing(repository.parent)
     with only_refusals():
         config = load_repository(str(file))
         root = os.path.realpath(config.root)
@@ -93,7 +93,7 @@ def assert_safe(repository: Path, name: str = "devpy.toml") -> None:
         assert len(set(config.editables)) == len(config.editables)
         assert all(name and "=" not in name and "\0" not in name + value for name, value in config.env.items())
         check_editables(config)
-    assert listing(repository.parent) == before
+    assert listing(repository.parent) == listed
 
 
 @fuzzed

@@ -73,9 +73,9 @@ def test_start_loads_no_other_module(tmp_path: Path) -> None:
     `-S` keeps out what the tests' own environment adds to a start.
     """
     program = (
-        "import site, sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); "
+        "import site, sys; bare = set(sys.modules); sys.path.insert(0, sys.argv[1]); "
         "import devpy_pip_guard as guard; guard.BASE = sys.argv[2].encode(); guard.MADE = guard.OVERLAY.encode(); "
-        "guard.start(set()); print(sorted(set(sys.modules) - before))"
+        "guard.start(set()); print(sorted(set(sys.modules) - bare))"
     )
     command = [sys.executable, "-I", "-S", "-c", program, str(SOURCES[0].parent.parent), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

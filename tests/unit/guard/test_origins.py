@@ -30,7 +30,7 @@ print(json.dumps({
 
 class Answer(NamedTuple):
     packages: dict[str, tuple[str, dict[str, tuple[str, str]]]]
-    """Path, and for each module what is expected and what is found."""
+    """Path, and for each module the expected and the actual file."""
     elsewhere: list[str]
     loaded: list[str]
     distributed: list[str]
@@ -48,7 +48,7 @@ def ask(overlay: Overlay, *paths: Path, program: str = ASK) -> Answer:
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
     packages = {
-        name: (path, {module: (expected, found) for module, expected, found, _ in modules})
+        name: (path, {module: (expected, actual) for module, expected, actual, _ in modules})
         for name, path, modules, _ in answer["packages"]
     }
     distributed = [module[0] for package in answer["packages"] for module in package[2] if module[3]]
@@ -267,8 +267,8 @@ def test_declared_name_that_comes_from_elsewhere(overlay: Overlay, tmp_path: Pat
     metadata = "Import-Name: ns.inner\nImport-Namespace: ns\n"
     overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
     answer = ask(overlay, other)
-    expected, found = (str(folder / "ns" / "inner" / "__init__.py") for folder in (project / "src", other))
-    assert answer.packages == {"alpha": (str(project), {"ns.inner": (expected, found)})}
+    expected, actual = (str(folder / "ns" / "inner" / "__init__.py") for folder in (project / "src", other))
+    assert answer.packages == {"alpha": (str(project), {"ns.inner": (expected, actual)})}
     assert answer.elsewhere == ["ns.inner"]
 
 
@@ -278,8 +278,8 @@ def test_declared_namespace_that_is_hidden_by_a_package(overlay: Overlay, tmp_pa
     metadata = "Import-Name: ns.inner\nImport-Namespace: ns\n"
     overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
     answer = ask(overlay, other)
-    expected, found = str(project / "src" / "ns"), str(other / "ns" / "__init__.py")
-    assert answer.packages == {"alpha": (str(project), {"ns": (expected, found)})}
+    expected, actual = str(project / "src" / "ns"), str(other / "ns" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"ns": (expected, actual)})}
     assert (answer.elsewhere, answer.loaded) == (["ns"], [])
 
 
@@ -357,8 +357,8 @@ def test_namespace_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None
     other = empty_files(tmp_path / "other", "company/__init__.py")
     overlay.install("one", project, pth=f"{project}/src\n")
     answer = ask(overlay, other)
-    expected, found = str(project / "src" / "company"), str(other / "company" / "__init__.py")
-    assert answer.packages == {"one": (str(project), {"company": (expected, found)})}
+    expected, actual = str(project / "src" / "company"), str(other / "company" / "__init__.py")
+    assert answer.packages == {"one": (str(project), {"company": (expected, actual)})}
     assert (answer.elsewhere, answer.loaded) == (["company"], [])
 
 
@@ -367,8 +367,8 @@ def test_path_that_leads_elsewhere(overlay: Overlay, tmp_path: Path) -> None:
     other = empty_files(tmp_path / "other", "alpha/__init__.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
     answer = ask(overlay, other)
-    expected, found = str(project / "src" / "alpha" / "__init__.py"), str(other / "alpha" / "__init__.py")
-    assert answer.packages == {"alpha": (str(project), {"alpha": (expected, found)})}
+    expected, actual = str(project / "src" / "alpha" / "__init__.py"), str(other / "alpha" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"alpha": (expected, actual)})}
     assert answer.elsewhere == ["alpha"]
 
 
@@ -378,12 +378,12 @@ def test_pythonpath_that_holds_the_overlays_own_folder(overlay: Overlay, tmp_pat
     other = empty_files(tmp_path / "other", "alpha/__init__.py")
     overlay.install("alpha", project, pth=f"{project}/src\n")
     program = "import sys; sys.path[:0] = sys.argv[2:]\n" + ASK
-    own = str(project / "src" / "alpha" / "__init__.py")
+    file = str(project / "src" / "alpha" / "__init__.py")
     answer = ask(overlay, project / "src", program=program)
-    assert answer.packages == {"alpha": (str(project), {"alpha": (own, own)})}
+    assert answer.packages == {"alpha": (str(project), {"alpha": (file, file)})}
     answer = ask(overlay, other, project / "src", program=program)
-    found = str(other / "alpha" / "__init__.py")
-    assert answer.packages == {"alpha": (str(project), {"alpha": (own, found)})}
+    actual = str(other / "alpha" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"alpha": (file, actual)})}
     assert answer.elsewhere == ["alpha"]
 
 

@@ -23,15 +23,15 @@ SITE_PACKAGES = f"lib/python3.{sys.version_info.minor}/site-packages"
 WHERE = """
 import importlib, json, site, sys
 site.addsitedir(sys.argv[1])
-found = {}
+origins = {}
 for name in sys.argv[2:]:
     try:
         module = importlib.import_module(name)
     except ImportError as error:
-        found[name] = type(error).__name__
+        origins[name] = type(error).__name__
     else:
-        found[name] = getattr(module, "__file__", None) or list(module.__path__)
-print(json.dumps(found))
+        origins[name] = getattr(module, "__file__", None) or list(module.__path__)
+print(json.dumps(origins))
 """
 MISSING = "ModuleNotFoundError"
 
@@ -143,7 +143,7 @@ def test_paths_keep_their_order(tree: Tree) -> None:
     tree.write(*(f"{Path(folder).relative_to(tree.root)}/x.py" for folder in folders))
     tree.add(tree.overlay / "own.pth", "\n".join(folders[:2]))
     tree.add(tree.base / "a.pth", f"import sys; sys.path.insert(0, {folders[2]!r})\n{folders[3]}\n")
-    path = "import site, sys; before = [*sys.path]; site.addsitedir(sys.argv[1]); print(*sys.path[len(before):])"
+    path = "import site, sys; path = [*sys.path]; site.addsitedir(sys.argv[1]); print(*sys.path[len(path):])"
     assert tree.run(path).split() == [str(tree.overlay), *folders[:2], folders[2], str(tree.base), folders[3]]
 
 
@@ -241,8 +241,8 @@ def test_class_of_the_path_of_a_namespace_package(tree: Tree, is_public: bool) -
     tree.add_finder(tree.base, "_finder", {"ns": "other/ns/"})
     start = [
         "import sys; sys.path.append(sys.argv[2]); import importlib.machinery as machinery, plain",
-        "own = getattr(machinery, 'NamespacePath', type(plain.__path__))",
-        "machinery.NamespacePath = type('Public', (own,), {})"
+        "path_class = getattr(machinery, 'NamespacePath', type(plain.__path__))",
+        "machinery.NamespacePath = type('Public', (path_class,), {})"
         if is_public
         else "vars(machinery).pop('NamespacePath', 0)",
     ]
@@ -307,8 +307,8 @@ def test_finder_that_the_overlay_adds_twice(tree: Tree) -> None:
     tree.write("worktree/src/ns/mine.py", f"base/{SITE_PACKAGES}/ns/theirs.py")
     tree.add_finder(tree.overlay, "_own_finder", {"ns": "worktree/src/ns/"}, "sys.meta_path.insert(0, Finder())\n")
     program = (
-        "import site, sys; known = set(sys.path); site.addsitedir(sys.argv[1], known); "
-        "site.addsitedir(sys.argv[1], known); import ns.theirs; print(len(sys.meta_path))"
+        "import site, sys; paths = set(sys.path); site.addsitedir(sys.argv[1], paths); "
+        "site.addsitedir(sys.argv[1], paths); import ns.theirs; print(len(sys.meta_path))"
     )
     assert tree.run(program) == "5\n"
 
@@ -358,12 +358,12 @@ def add_namespace(tree: Tree, name: str, folder: str, module: str = "types.Modul
 def test_namespace_of_the_base(tree: Tree, module: str) -> None:
     tree.write("worktree/src/ns/mine.py", "worktree/src/ns/both.py")
     tree.add_path(tree.overlay, "worktree/src")
-    theirs = f"base/{SITE_PACKAGES}/ns"
-    tree.write(f"{theirs}/theirs.py", f"{theirs}/both.py")
-    add_namespace(tree, "ns", theirs, module)
+    base_part = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{base_part}/theirs.py", f"{base_part}/both.py")
+    add_namespace(tree, "ns", base_part, module)
     assert tree.where("ns.mine", "ns.theirs", "ns.both") == {
         "ns.mine": "worktree/src/ns/mine.py",
-        "ns.theirs": f"{theirs}/theirs.py",
+        "ns.theirs": f"{base_part}/theirs.py",
         "ns.both": "worktree/src/ns/both.py",
     }
 
@@ -371,10 +371,10 @@ def test_namespace_of_the_base(tree: Tree, module: str) -> None:
 def test_namespace_of_the_base_that_is_a_package_in_the_overlay(tree: Tree) -> None:
     tree.write("worktree/src/ns/__init__.py", "worktree/src/ns/sub/__init__.py")
     tree.add_path(tree.overlay, "worktree/src")
-    theirs = f"base/{SITE_PACKAGES}/ns"
-    tree.write(f"{theirs}/theirs.py", f"{theirs}/sub/theirs.py")
-    add_namespace(tree, "ns", theirs)
-    add_namespace(tree, "ns.sub", f"{theirs}/sub")
+    base_part = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{base_part}/theirs.py", f"{base_part}/sub/theirs.py")
+    add_namespace(tree, "ns", base_part)
+    add_namespace(tree, "ns.sub", f"{base_part}/sub")
     assert tree.where("ns", "ns.sub", "ns.theirs") == {
         "ns": "worktree/src/ns/__init__.py",
         "ns.sub": "worktree/src/ns/sub/__init__.py",
@@ -383,10 +383,10 @@ def test_namespace_of_the_base_that_is_a_package_in_the_overlay(tree: Tree) -> N
 
 
 def test_namespace_that_only_the_base_has(tree: Tree) -> None:
-    theirs = f"base/{SITE_PACKAGES}/ns"
-    tree.write(f"{theirs}/theirs.py")
-    add_namespace(tree, "ns", theirs)
-    assert tree.where("ns.theirs") == {"ns.theirs": f"{theirs}/theirs.py"}
+    base_part = f"base/{SITE_PACKAGES}/ns"
+    tree.write(f"{base_part}/theirs.py")
+    add_namespace(tree, "ns", base_part)
+    assert tree.where("ns.theirs") == {"ns.theirs": f"{base_part}/theirs.py"}
 
 
 # The base's editables of distributions that the overlay has, too.
@@ -580,10 +580,10 @@ def test_no_rivals(rival: Tree) -> None:
 PIPS_SECOND_LOOK = """
 import json, site, sys
 site.addsitedir(sys.argv[1])
-before, sys.path[:] = [*sys.path], []
+path, sys.path[:] = [*sys.path], []
 site.addsitedir(sys.argv[1], set())
-found, sys.path[:] = [*sys.path], before
-print(json.dumps([found, [repr(finder) for finder in sys.meta_path]]))
+entries, sys.path[:] = [*sys.path], path
+print(json.dumps([entries, [repr(finder) for finder in sys.meta_path]]))
 """
 
 
@@ -627,8 +627,8 @@ def test_second_look_of_an_old_pip(tree: Tree) -> None:
 
 
 def test_site_asked_again_by_others(tree: Tree) -> None:
-    program = "import site, sys; site.addsitedir(sys.argv[1]); before = [*sys.path]; site.addsitedir(sys.argv[1]); "
-    assert tree.run(program + "print(before == sys.path)") == "True\n"
+    program = "import site, sys; site.addsitedir(sys.argv[1]); path = [*sys.path]; site.addsitedir(sys.argv[1]); "
+    assert tree.run(program + "print(path == sys.path)") == "True\n"
 
 
 # Pythons to come.
@@ -643,9 +643,9 @@ def test_python_that_ignores_import_lines(tmp_path: Path, minor: int) -> None:
     names = {name: f"other/{name}.py" for name in ("alpha", "beta")}
     tree.add_finder(tree.base, "__editable___alpha_finder_of_base", names)
     tree.add(tree.base / "gamma.pth", f"import sys; sys.path.append({str(tree.root / 'other')!r})\n")
-    found = json.loads(tree.start(WHERE, "alpha", "beta", "gamma").stdout.replace(f"{tree.root}/", ""))
+    origins = json.loads(tree.start(WHERE, "alpha", "beta", "gamma").stdout.replace(f"{tree.root}/", ""))
     gamma = "other/gamma.py" if minor < 18 else MISSING
-    assert found == {"alpha": "worktree/alpha.py", "beta": "other/beta.py", "gamma": gamma}
+    assert origins == {"alpha": "worktree/alpha.py", "beta": "other/beta.py", "gamma": gamma}
     program = (
         "import site, sys; site.addsitedir(sys.argv[1]); import _devpy_guard; print(_devpy_guard in sys.meta_path)"
     )

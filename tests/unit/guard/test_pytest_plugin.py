@@ -46,10 +46,10 @@ class Outcome(NamedTuple):
         assert self.code == pytest.ExitCode.USAGE_ERROR
         assert "passed" not in self.out
         assert "INTERNALERROR" not in self.out
-        problem, *more = self.err.strip().splitlines()
+        problem, *rest = self.err.strip().splitlines()
         prefix = "ERROR: devpy: "
         assert problem.startswith(prefix)
-        return [problem[len(prefix) :], *more]
+        return [problem[len(prefix) :], *rest]
 
 
 class Worktree:
@@ -92,8 +92,8 @@ def worktree(tmp_path: Path) -> Worktree:
     return Worktree(tmp_path)
 
 
-def comes_from(worktree: Worktree, found: Path, reason: str) -> str:
-    return f"alpha (Alpha) comes from {found}, not from {worktree.source}: {reason}"
+def comes_from(worktree: Worktree, actual: Path, reason: str) -> str:
+    return f"alpha (Alpha) comes from {actual}, not from {worktree.source}: {reason}"
 
 
 def test_header_says_what_is_tested(worktree: Worktree) -> None:

@@ -122,8 +122,8 @@ def test_the_same_as_a_real_site(tmp_path: Path, of: Callable[[int], ModuleType]
     }
     write_files(tmp_path, {**pths, "b.start": "\ufeffpackage.module:tell\n", "c.start": "\n# c\nalone:tell\n"})
     program = (
-        "import site, sys; before = len(sys.path); site.addsitedir(sys.argv[1]); "
-        "print(*sys.path[before + 1:], sep='\\n')"
+        "import site, sys; length = len(sys.path); site.addsitedir(sys.argv[1]); "
+        "print(*sys.path[length + 1:], sep='\\n')"
     )
     command = [str(interpreters.find(f"3.{minor}").program), "-I", "-S", "-c", program, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -113,8 +113,8 @@ def start_with(finders: list[object], monkeypatch: pytest.MonkeyPatch, base: Pat
 @pytest.mark.parametrize("module", ["__editable___alpha_1_0_finder", "editables.redirector"])
 def test_finder_of_an_editable_comes_before_the_path(module: str, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finder = Finder(module)
-    found = start_with([BUILT_IN, PATH_FINDER, finder], monkeypatch, base)
-    assert found == [BUILT_IN, finder, PATH_FINDER]
+    finders = start_with([BUILT_IN, PATH_FINDER, finder], monkeypatch, base)
+    assert finders == [BUILT_IN, finder, PATH_FINDER]
 
 
 def test_finders_of_editables_keep_their_order_and_the_others_their_places(
@@ -123,8 +123,8 @@ def test_finders_of_editables_keep_their_order_and_the_others_their_places(
     first, second = Finder("__editable___alpha_1_0_finder"), Finder("__editable___beta_1_0_finder")
     ahead, behind = Finder("hook"), Finder("six")
     finders: list[object] = [ahead, BUILT_IN, PATH_FINDER, first, behind, second]
-    found = start_with(finders, monkeypatch, base)
-    assert found == [ahead, BUILT_IN, first, second, PATH_FINDER, behind]
+    finders = start_with(finders, monkeypatch, base)
+    assert finders == [ahead, BUILT_IN, first, second, PATH_FINDER, behind]
 
 
 def test_finders_that_are_no_editables_stay(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,21 +134,21 @@ def test_finders_that_are_no_editables_stay(base: Path, monkeypatch: pytest.Monk
 
 def test_finder_of_the_base_stays_behind(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The base's own editable may be another worktree's code, or an older copy of what the overlay holds."""
-    own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
-    monkeypatch.setattr(sys, "finder_of_the_base", of_base, raising=False)
+    editable, base_finder = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
+    monkeypatch.setattr(sys, "finder_of_the_base", base_finder, raising=False)
     line = "import sys; sys.meta_path.append(sys.finder_of_the_base)"
-    found = start_with([BUILT_IN, PATH_FINDER, own], monkeypatch, base, line)
-    assert found == [BUILT_IN, own, PATH_FINDER, of_base]
+    finders = start_with([BUILT_IN, PATH_FINDER, editable], monkeypatch, base, line)
+    assert finders == [BUILT_IN, editable, PATH_FINDER, base_finder]
 
 
 def test_finder_of_the_base_stays_behind_the_second_time(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`site` may be asked again for a folder that it has added."""
-    own, of_base = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
-    finders: list[object] = [BUILT_IN, own, PATH_FINDER, of_base]
+    editable, base_finder = Finder("__editable___alpha_1_0_finder"), Finder("__editable___alpha_0_9_finder")
+    finders: list[object] = [BUILT_IN, editable, PATH_FINDER, base_finder]
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", finders)
     devpy_pip_guard.start({str(base)})
-    assert finders == [devpy_pip_guard, BUILT_IN, own, PATH_FINDER, of_base]
+    assert finders == [devpy_pip_guard, BUILT_IN, editable, PATH_FINDER, base_finder]
 
 
 def test_without_a_guard_no_base(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,24 @@ from pathlib import Path
 import pytest
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_VARIABLES
+from devpy_pip_guard import CALLER_VALUE, START_VARIABLES
 
 BASE = "/envs/base"
-PATH = f"/venv/bin:{BASE}/bin:{CALLERS}:/last"
-RULES = ("SET", "a\nb", "", "KEPT", "ours", CALLERS, "WRAPPED", "/ours", f"/ours:{CALLERS}", "PATH", "/x", PATH)
+PATH = f"/venv/bin:{BASE}/bin:{CALLER_VALUE}:/last"
+RULES = (
+    "SET",
+    "a\nb",
+    "",
+    "KEPT",
+    "ours",
+    CALLER_VALUE,
+    "WRAPPED",
+    "/ours",
+    f"/ours:{CALLER_VALUE}",
+    "PATH",
+    "/x",
+    PATH,
+)
 
 
 @pytest.fixture
@@ -31,9 +44,9 @@ def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE
     return content
 
 
-def supplied(**callers: str) -> dict[str, str]:
+def supplied(**variables: str) -> dict[str, str]:
     os.environ.clear()
-    os.environ.update(callers)
+    os.environ.update(variables)
     devpy_pip_guard.supply(BASE)
     return dict(os.environ)
 
@@ -60,21 +73,21 @@ def test_an_empty_value_counts_as_none(venv: Path) -> None:
 
 
 def test_every_place_in_a_template(venv: Path) -> None:
-    leave(venv, "TWICE", "-", f"{CALLERS}:x:{CALLERS}")
+    leave(venv, "TWICE", "-", f"{CALLER_VALUE}:x:{CALLER_VALUE}")
     assert supplied(TWICE="y") == {"TWICE": "y:x:y"}
 
 
 @pytest.mark.parametrize(
-    ("callers", "expected"),
+    ("path", "expected"),
     [
         (f"/a:{BASE}/bin:/b:/venv/bin:/last", f"/venv/bin:{BASE}/bin:/a:/b:/last"),
         (f"{BASE}/bin/:/venv/bin2", f"/venv/bin:{BASE}/bin:{BASE}/bin/:/venv/bin2:/last"),
         (f"{BASE}/bin:/venv/bin", "/x"),  # never an empty entry, which would be the current folder
     ],
 )
-def test_path_holds_nothing_twice(venv: Path, callers: str, expected: str) -> None:
+def test_path_holds_nothing_twice(venv: Path, path: str, expected: str) -> None:
     leave(venv, *RULES)
-    assert supplied(PATH=callers)["PATH"] == expected
+    assert supplied(PATH=path)["PATH"] == expected
 
 
 def test_path_that_is_set(venv: Path) -> None:
@@ -129,15 +142,15 @@ def test_nothing_from_a_broken_record(venv: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("callers", "is_asked"), [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE}, False)]
+    ("variables", "is_asked"), [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE}, False)]
 )
 def test_only_where_the_base_is_not_active(
-    venv: Path, monkeypatch: pytest.MonkeyPatch, callers: dict[str, str], is_asked: bool
+    venv: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], is_asked: bool
 ) -> None:
     leave(venv, "SET", "yes", "")
     monkeypatch.setattr(sys, "meta_path", [])
-    monkeypatch.setattr(devpy_pip_guard, "own_finders", ["from the first of two calls"])
-    os.environ.update(callers)
+    monkeypatch.setattr(devpy_pip_guard, "finders_before_base", ["from the first of two calls"])
+    os.environ.update(variables)
     folder = f"{BASE}/lib/python3.11/site-packages"
     monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(folder))
     devpy_pip_guard.start({folder})

@@ -64,12 +64,12 @@ def main(tmp_path: Path) -> Path:
         ("/", None),
     ],
 )
-def test_find_other(main: Path, tmp_path: Path, path: str, expected: str | None) -> None:
-    found = worktrees.find_other(str(tmp_path / path), [str(main)])
-    assert found == (None if expected is None else (str(main), str(tmp_path / expected)))
+def test_find_sibling(main: Path, tmp_path: Path, path: str, expected: str | None) -> None:
+    pair = worktrees.find_sibling(str(tmp_path / path), [str(main)])
+    assert pair == (None if expected is None else (str(main), str(tmp_path / expected)))
 
 
 def test_ours_inside_another(main: Path) -> None:
     inside = str(main / "work" / "inside")
-    assert worktrees.find_other(str(main / "tests"), [inside]) == (inside, str(main))
-    assert worktrees.find_other(f"{inside}/tests", [inside]) is None
+    assert worktrees.find_sibling(str(main / "tests"), [inside]) == (inside, str(main))
+    assert worktrees.find_sibling(f"{inside}/tests", [inside]) is None

@@ -47,7 +47,7 @@ def test_unfit(tmp_path: Path, facts: dict[str, str], problem: str, mend: str) -
 
 
 def test_newer_than_tested(tmp_path: Path) -> None:
-    newest, next_one = (f"3.{NEWEST_PYTHON[1] + more}.0" for more in (0, 1))
+    newest, next_one = (f"3.{NEWEST_PYTHON[1] + step}.0" for step in (0, 1))
     fit = python(tmp_path)
     for version in (f"3.{OLDEST_PYTHON[1]}.18", newest):
         assert untested(fit._replace(version=version)) == ""

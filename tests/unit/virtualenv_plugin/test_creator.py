@@ -98,9 +98,9 @@ def test_overlay_is_complete_only_when_all_is_written(
     monkeypatch.setattr(record, "write", watched)
     create(venv, environ, "--python", str(conda_prefix / "bin" / "python"))
     assert states == [False, True]
-    found = record.read(str(venv))
-    assert found is not None
-    assert (found.base, found.base_name, found.config) == (str(conda_prefix), "", str(tmp_path / "devpy.toml"))
+    made = record.read(str(venv))
+    assert made is not None
+    assert (made.base, made.base_name, made.config) == (str(conda_prefix), "", str(tmp_path / "devpy.toml"))
     prefix = subprocess.run(
         [venv / "bin" / "python", "-c", "import sys; print(sys.prefix)"], check=True, capture_output=True, text=True
     )
@@ -181,9 +181,9 @@ def test_nearest_config_governs(tmp_path: Path, conda_prefix: Path, environ: dic
         folder.mkdir(exist_ok=True)
         (folder / "devpy.toml").write_text(TOML.replace("any", name), encoding="utf-8")
     create(tmp_path / "inner" / "envs" / "venv", environ, "--python", str(conda_prefix / "bin" / "python"))
-    found = record.read(str(tmp_path / "inner" / "envs" / "venv"))
-    assert found is not None
-    assert found.config == str(tmp_path / "inner" / "devpy.toml")
+    made = record.read(str(tmp_path / "inner" / "envs" / "venv"))
+    assert made is not None
+    assert made.config == str(tmp_path / "inner" / "devpy.toml")
 
 
 def test_option_is_added_once() -> None:
@@ -229,9 +229,9 @@ def free_threaded(
 def test_overlay_on_a_free_threaded_python(tmp_path: Path, own_name: str, free_threaded: Any) -> None:
     name, venv, prefix = f"{own_name}t", tmp_path / ".venv", tmp_path / "free-threaded"
     free_threaded.creator.create()
-    found = record.read(str(venv))
-    assert found is not None
-    assert found.python == name
+    made = record.read(str(venv))
+    assert made is not None
+    assert made.python == name
     assert [path.name for path in (venv / "lib").glob("python*")] == [name]
     assert os.readlink(venv / "bin" / "python") == str(prefix / "bin" / name)
     assert {os.readlink(venv / "bin" / link) for link in (name, own_name, "python3")} == {"python"}
@@ -268,7 +268,7 @@ def test_unfit_python_is_refused_before_anything_changes(
     prefix, venv = tmp_path / "free-threaded", tmp_path / ".venv"
     if made:
         create(venv, environ, "--python", str(prefix / "bin" / "python"))
-    before = {path: path.lstat().st_mtime_ns for path in venv.rglob("*")}
+    times = {path: path.lstat().st_mtime_ns for path in venv.rglob("*")}
     if lost == "CPython":
         monkeypatch.setattr(free_threaded.interpreter, "implementation", "PyPy")
     else:
@@ -276,5 +276,5 @@ def test_unfit_python_is_refused_before_anything_changes(
     told = "its Python is PyPy" if lost == "CPython" else f"bin/{own_name}t: no such file"
     with pytest.raises(DevpyError, match=told):
         free_threaded.creator.create()
-    assert {path: path.lstat().st_mtime_ns for path in venv.rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in venv.rglob("*")} == times
     assert venv.exists() == made

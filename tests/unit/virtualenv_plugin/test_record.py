@@ -77,11 +77,11 @@ def test_any_value_in_any_field_is_read_or_not_but_never_an_error(
     record.write(make_record(venv))
     file = venv / record.FILE_NAME
     file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), field: value}), encoding="utf-8")
-    found = record.read(str(venv))
-    if found is not None:
-        assert isinstance(found.complete, bool)
-        assert isinstance(found.has_deps, bool)
-        assert isinstance(found.base, str)
+    result = record.read(str(venv))
+    if result is not None:
+        assert isinstance(result.complete, bool)
+        assert isinstance(result.has_deps, bool)
+        assert isinstance(result.base, str)
 
 
 @pytest.mark.parametrize("python", ["", "..", "/lib/python3.11", "python3.11/../../elsewhere", "lib"])
@@ -173,10 +173,10 @@ def test_site_stamp_changes_with_its_packages(tmp_path: Path) -> None:
     absent = record.site_stamp(str(site_packages))
     site_packages.mkdir(parents=True)
     os.utime(site_packages, (1, 1))
-    before = record.site_stamp(str(site_packages))
-    assert record.site_stamp(str(site_packages)) == before != absent
+    stamp = record.site_stamp(str(site_packages))
+    assert record.site_stamp(str(site_packages)) == stamp != absent
     (site_packages / "added.pth").touch()
-    assert record.site_stamp(str(site_packages)) != before
+    assert record.site_stamp(str(site_packages)) != stamp
 
 
 @pytest.mark.parametrize("changed", ["conda-meta/history", "bin"])
@@ -184,9 +184,9 @@ def test_base_stamp_changes_with_its_packages_and_programs(tmp_path: Path, chang
     (tmp_path / "bin").mkdir()
     (tmp_path / "conda-meta").mkdir()
     (tmp_path / "conda-meta" / "history").touch()
-    before = record.base_stamp(str(tmp_path))
+    stamp = record.base_stamp(str(tmp_path))
     os.utime(tmp_path / changed, (1, 1))
-    assert record.base_stamp(str(tmp_path)) != before
+    assert record.base_stamp(str(tmp_path)) != stamp
 
 
 def test_base_stamp_tells_another_environment_at_the_same_place(tmp_path: Path) -> None:
@@ -196,8 +196,8 @@ def test_base_stamp_tells_another_environment_at_the_same_place(tmp_path: Path) 
         (tmp_path / name / "conda-meta" / "history").touch()
         os.utime(tmp_path / name / "conda-meta" / "history", (1, 1))
         os.utime(tmp_path / name / "bin", (1, 1))
-    before = record.base_stamp(str(tmp_path / "old"))
+    stamp = record.base_stamp(str(tmp_path / "old"))
     (tmp_path / "old").rename(tmp_path / "away")
-    assert record.base_stamp(str(tmp_path / "old")) != before
+    assert record.base_stamp(str(tmp_path / "old")) != stamp
     (tmp_path / "new").rename(tmp_path / "old")
-    assert record.base_stamp(str(tmp_path / "old")) != before
+    assert record.base_stamp(str(tmp_path / "old")) != stamp

@@ -44,7 +44,7 @@ def test_bridge_leads_to_the_base_once(tmp_path: Path, overlay: Path, name: str)
     startup.write(overlay, base, Path(sys.executable), has_tomllib=True)
     code = (
         "import site, sys\n"
-        f"known = set()\nfor _ in range(2): site.addsitedir({str(overlay)!r}, known)\n"
+        f"paths = set()\nfor _ in range(2): site.addsitedir({str(overlay)!r}, paths)\n"
         f"import builtins; print(builtins.count, sys.path.count({str(base)!r}))"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True)

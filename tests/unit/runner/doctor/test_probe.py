@@ -22,7 +22,7 @@ SOURCE = Path(probe.__file__)
 OLDEST_STANDARD_LIBRARY = {
     "__future__", "collections", "importlib", "json", "os", "re", "sys", "traceback", "typing",
 }  # fmt: skip
-START = "import _devpy_guard; _devpy_guard.own_path[:] = sys.path[:]; _devpy_guard.own_finders[:] = sys.meta_path"
+START = "import _devpy_guard as g; g.path_before_base[:] = sys.path[:]; g.finders_before_base[:] = sys.meta_path"
 
 
 class Interpreter:

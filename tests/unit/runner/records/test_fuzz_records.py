@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_VARIABLES
+from devpy_pip_guard import CALLER_VALUE, START_VARIABLES
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.pyvenv_cfg import config_file
 from devpy_runner.activate.activation import CondaSettings
@@ -214,7 +214,7 @@ def test_a_run_cache_that_is_no_file(tmp_path: Path, target: str) -> None:
 
 # What Python takes its variables from as it starts.
 
-START = "\0".join(["11", "{venv}", "/envs/a", "inputs", "A", "1", "", "P", "/p", f"/p:{CALLERS}", "end"])
+START = "\0".join(["11", "{venv}", "/envs/a", "inputs", "A", "1", "", "P", "/p", f"/p:{CALLER_VALUE}", "end"])
 
 
 @fuzzed

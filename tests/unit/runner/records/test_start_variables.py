@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_pip_guard import CALLERS, START_VARIABLES, read_start_variables
+from devpy_pip_guard import CALLER_VALUE, START_VARIABLES, read_start_variables
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.base import condarc, installations
@@ -82,7 +82,7 @@ def test_without_scripts(overlay: Overlay) -> None:
         "CONDA_DEFAULT_ENV": ("base", ""),
         "CONDA_PROMPT_MODIFIER": ("(base) ", ""),
         "CONDA_SHLVL": ("1", ""),
-        "PATH": (f"{path}:{os.defpath}", f"{path}:{CALLERS}"),
+        "PATH": (f"{path}:{os.defpath}", f"{path}:{CALLER_VALUE}"),
         "VIRTUAL_ENV": (str(overlay.venv), ""),
         "PYTHONNOUSERSITE": ("1", ""),
         "PIP_REQUIRE_VIRTUALENV": ("1", ""),
@@ -94,12 +94,12 @@ def test_without_scripts(overlay: Overlay) -> None:
     ("script", "value", "template"),
     [
         ("export X=1", "1", ""),
-        ("export X=${X:-1}", "1", CALLERS),
-        ("export X=1${X:+:$X}", "1", f"1:{CALLERS}"),
-        ("export X=${X:+$X:}1", "1", f"{CALLERS}:1"),
+        ("export X=${X:-1}", "1", CALLER_VALUE),
+        ("export X=1${X:+:$X}", "1", f"1:{CALLER_VALUE}"),
+        ("export X=${X:+$X:}1", "1", f"{CALLER_VALUE}:1"),
         ("export Y=${Y:-1} XX=${XX:-2}; export X=$Y", "1", ""),
-        ("export XX=${XX:-2} X=${X:-1}", "1", CALLERS),
-        ("export X=a${X}b", "ab", f"a{CALLERS}b"),
+        ("export XX=${XX:-2} X=${X:-1}", "1", CALLER_VALUE),
+        ("export X=a${X}b", "ab", f"a{CALLER_VALUE}b"),
         ("[ -n \"$X\" ] && export X=2 || export X='1\n1'", "1\n1", ""),
         ('export X="$(basename "$CONDA_PREFIX")"', "base", ""),
         ("export X=1; cat; echo out; echo err >&2; false", "1", ""),
@@ -114,13 +114,13 @@ def test_rules(overlay: Overlay, script: str, value: str, template: str, capfd: 
 def test_both_sides_of_path(overlay: Overlay) -> None:
     overlay.script('export PATH="/front:$PATH:/rear"\n')
     front = f"{overlay.venv}/bin:/front:{overlay.base}/bin"
-    assert overlay.refresh()["PATH"] == (f"{front}:{os.defpath}:/rear", f"{front}:{CALLERS}:/rear")
+    assert overlay.refresh()["PATH"] == (f"{front}:{os.defpath}:/rear", f"{front}:{CALLER_VALUE}:/rear")
 
 
 def test_path_that_a_script_rewrites(overlay: Overlay) -> None:
     overlay.script("export PATH=/rewritten\n")
     front = f"{overlay.venv}/bin:/rewritten"
-    assert overlay.refresh()["PATH"] == (front, f"{front}:{CALLERS}")
+    assert overlay.refresh()["PATH"] == (front, f"{front}:{CALLER_VALUE}")
 
 
 def test_declared_variables_come_last(overlay: Overlay) -> None:
@@ -131,7 +131,7 @@ def test_declared_variables_come_last(overlay: Overlay) -> None:
     assert rules["X"] == (str(overlay.root), "")
     assert rules["HOME"] == (str(overlay.venv), "")
     assert rules["PATH"] == ("/only", "")
-    assert rules["Y"] == ("1", CALLERS)
+    assert rules["Y"] == ("1", CALLER_VALUE)
     assert rules["Z"] == ("of conda", "")
 
 
@@ -149,7 +149,7 @@ def test_a_script_that_ends_the_shell(overlay: Overlay, end: str, capfd: pytest.
     rules = overlay.refresh()
     assert "X" not in rules
     assert rules["CONDA_PREFIX"] == (str(overlay.base), "")
-    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.base}/bin:{CALLERS}"
+    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.base}/bin:{CALLER_VALUE}"
     assert capfd.readouterr() == ("", "")
     assert not overlay.is_rewritten()
 
