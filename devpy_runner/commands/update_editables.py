@@ -25,9 +25,9 @@ def execute(arguments: Namespace) -> int:
     """
     root, config = current_worktree()
     wanted = Wanted(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
-    done = bring_up_to_date(config, root, os.environ, wanted)
+    plan = bring_up_to_date(config, root, os.environ, wanted)
     if not config.editables:
         print(f"No editable packages are declared in {config.file}")
-    elif not done.has_work:
+    elif not plan.has_work:
         print(f"Nothing to do: {len(config.editables)} declared, all installed and up to date")
     return 0
