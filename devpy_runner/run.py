@@ -57,9 +57,11 @@ def _folder(root: str, cwd: str) -> str:
     folder = os.path.realpath(cwd)
     if not cwd or not os.path.isdir(folder):
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
-    other = find_other_root(folder, root, os.environ)
-    if other is not None and is_managed_elsewhere(other, root):
+    other_root = find_other_root(folder, root, os.environ)
+    if other_root is not None and is_managed_elsewhere(other_root, root):
         from devpy_virtualenv_plugin.mends import command
 
-        raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"{command('cd', folder)}, then run devpy there")
+        raise DevpyError(
+            f"--cwd {cwd}: in another worktree, {other_root}", f"{command('cd', folder)}, then run devpy there"
+        )
     return folder

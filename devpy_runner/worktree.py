@@ -217,12 +217,14 @@ def _ask_git(folder: str, environ: Mapping[str, str]) -> str:
 
     command = ["git", "rev-parse", "--show-toplevel"]
     try:
-        done = subprocess.run(command, cwd=folder, env={**environ, "LC_ALL": "C"}, capture_output=True, check=False)
+        completed = subprocess.run(
+            command, cwd=folder, env={**environ, "LC_ALL": "C"}, capture_output=True, check=False
+        )
     except FileNotFoundError:
         raise DevpyError("git: command not found", "install git, or unset " + ", ".join(_REDIRECTIONS)) from None
-    if done.returncode == 0:
-        return os.fsdecode(done.stdout[:-1])  # the path may itself end in white space; the final newline is git's
-    lines = [line.strip() for line in os.fsdecode(done.stderr).splitlines() if line.strip()]
+    if completed.returncode == 0:
+        return os.fsdecode(completed.stdout[:-1])  # the path may itself end in white space; the final newline is git's
+    lines = [line.strip() for line in os.fsdecode(completed.stderr).splitlines() if line.strip()]
     problem, mend = ["", *lines][min(len(lines), 1)].replace("fatal: ", "", 1), lines[-1] if lines[1:] else ""
     if not problem or problem.startswith(("not a git repository", "this operation must be run in a work tree")):
         raise _outside_error(folder)

@@ -48,7 +48,7 @@ class _Item(NamedTuple):
 class _Entry(NamedTuple):
     """What one file or variable says of a key: `text` is a plain value, `items` a list; null has both, empty."""
 
-    where: str
+    origin: str
     text: str | None
     items: list[_Item] | None
     flag: str = ""
@@ -185,23 +185,23 @@ def _compose(path: str, text: str) -> yaml.Node | None:
 def _entry(path: str, text: str, key: yaml.ScalarNode, node: yaml.Node) -> _Entry:
     import yaml
 
-    where = f"{path}: {key.value}"
+    origin = f"{path}: {key.value}"
     if isinstance(node, yaml.ScalarNode):
         if not node.style and node.value in _NULL:
-            return _Entry(where, "", [])
-        return _Entry(where, _usable(where, node.value), None, _flag(text, node))
+            return _Entry(origin, "", [])
+        return _Entry(origin, _usable(origin, node.value), None, _flag(text, node))
     if not isinstance(node, yaml.SequenceNode):
-        return _Entry(where, None, None)
+        return _Entry(origin, None, None)
     if not all(isinstance(item, yaml.ScalarNode) for item in node.value):
-        raise DevpyError(f"{where}: not a list of strings", _LIST_MEND)
-    items = [_Item(_usable(where, item.value), _flag(text, item)) for item in node.value]
-    return _Entry(where, None, items, _flag(text, node if node.flow_style else key))
+        raise DevpyError(f"{origin}: not a list of strings", _LIST_MEND)
+    items = [_Item(_usable(origin, item.value), _flag(text, item)) for item in node.value]
+    return _Entry(origin, None, items, _flag(text, node if node.flow_style else key))
 
 
-def _usable(where: str, value: str) -> str:
+def _usable(origin: str, value: str) -> str:
     """Refuse characters that neither a path nor a variable can hold."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise DevpyError(f"{where}: {value!r} holds a character that no path can", "remove it")
+        raise DevpyError(f"{origin}: {value!r} holds a character that no path can", "remove it")
     return value
 
 
@@ -217,7 +217,9 @@ def _entries(sources: list[_Source], setting: str) -> list[_Entry]:
     for source in sources:
         declared = [source[key] for key in _ALIASES[setting] if key in source]
         if len(declared) > 1:
-            raise DevpyError(f"{declared[1].where} and {declared[0].where} are the same setting", "remove one of them")
+            raise DevpyError(
+                f"{declared[1].origin} and {declared[0].origin} are the same setting", "remove one of them"
+            )
         entries += declared
     last = next((index for index, entry in enumerate(entries) if entry.flag == "final"), len(entries))
     return entries[: last + 1]
@@ -230,7 +232,7 @@ def _merged_items(sources: list[_Source], setting: str) -> list[str]:
     bottom: list[str] = []
     for entry in _entries(sources, setting):
         if entry.items is None:
-            raise DevpyError(f"{entry.where}: not a list", _LIST_MEND)
+            raise DevpyError(f"{entry.origin}: not a list", _LIST_MEND)
         top += [item.value for item in entry.items if item.flag == "top"]
         middle[:0] = [item.value for item in entry.items]
         bottom[:0] = [item.value for item in entry.items if item.flag == "bottom"]
@@ -243,7 +245,7 @@ def _text(sources: list[_Source], setting: str, default: str) -> str:
     if not entries:
         return default
     if entries[-1].text is None:
-        raise DevpyError(f"{entries[-1].where}: not a single value", "write it as `key: value`")
+        raise DevpyError(f"{entries[-1].origin}: not a single value", "write it as `key: value`")
     return entries[-1].text
 
 
@@ -254,8 +256,8 @@ def _boolean(sources: list[_Source], setting: str, *, default: bool) -> bool:
     try:
         return bool(float(text))
     except ValueError:
-        where = _entries(sources, setting)[-1].where
-        raise DevpyError(f"{where}: {text!r} is not a boolean", "write true or false") from None
+        origin = _entries(sources, setting)[-1].origin
+        raise DevpyError(f"{origin}: {text!r} is not a boolean", "write true or false") from None
 
 
 def _integer(sources: list[_Source], setting: str, *, default: int) -> int:
@@ -265,8 +267,8 @@ def _integer(sources: list[_Source], setting: str, *, default: int) -> int:
     try:
         return int(text)
     except ValueError:
-        where = _entries(sources, setting)[-1].where
-        raise DevpyError(f"{where}: {text!r} is not a whole number", "write a number such as 0") from None
+        origin = _entries(sources, setting)[-1].origin
+        raise DevpyError(f"{origin}: {text!r} is not a whole number", "write a number such as 0") from None
 
 
 def _expand(path: str, environ: Mapping[str, str]) -> str:

@@ -112,7 +112,7 @@ def _close_environments(name: str, environments: list[tuple[str, str]]) -> list[
 
     by_last_part: dict[str, list[str]] = {}
     for written, prefix in environments:
-        shown = written if written == prefix else f"{written} ({prefix})"
-        by_last_part.setdefault(os.path.basename(written).lower(), []).append(shown)
+        suggestion = written if written == prefix else f"{written} ({prefix})"
+        by_last_part.setdefault(os.path.basename(written).lower(), []).append(suggestion)
     close = difflib.get_close_matches(name.lower(), by_last_part)
-    return [shown for last_part in close for shown in by_last_part[last_part]]
+    return [suggestion for last_part in close for suggestion in by_last_part[last_part]]

@@ -145,9 +145,9 @@ def _devpy(root: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def _git(folder: str, *arguments: str) -> None:
     if shutil.which("git") is None:
         raise DevpyError("git: command not found", "install git")
-    done = _start(["git", *arguments], folder)
-    if done.returncode != 0:
-        raise DevpyError(f"git {arguments[0]} failed: {done.stderr.strip()}", "see that git works: git --version")
+    completed = _start(["git", *arguments], folder)
+    if completed.returncode != 0:
+        raise DevpyError(f"git {arguments[0]} failed: {completed.stderr.strip()}", "see that git works: git --version")
 
 
 def _start(command: list[str], cwd: str) -> subprocess.CompletedProcess[str]:

@@ -21,10 +21,6 @@ HERE = Path(__file__).parent
 Listing = set[tuple[Path, int, int]]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "integration: runs on a real conda environment; needs a package index")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:

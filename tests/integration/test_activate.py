@@ -221,6 +221,7 @@ def test_callers_python_settings_do_not_matter(
 # The overlay
 
 
+@pytest.mark.slow
 def test_overlay_is_brought_up_to_date(
     shell: Shell, tmp_path: Path, devpy: Devpy, devpy_environ: Environ, environment: CondaEnvironment
 ) -> None:

@@ -17,6 +17,8 @@ from .environments import CondaEnvironment
 from .projects import MakeRepository
 from .sample_worktree import ORIGIN, builds, full, own_module, start, wrong
 
+pytestmark = pytest.mark.slow
+
 Environ = dict[str, str]  # the variables of a process
 
 STACK = """\

@@ -14,6 +14,8 @@ from .commands import Devpy, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, copy_package, import_name
 
+pytestmark = pytest.mark.slow
+
 Environ = dict[str, str]  # the variables of a process
 
 FEW = ("hatchling", "legacy-setup-py", "setuptools-flat")

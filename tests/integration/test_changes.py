@@ -349,6 +349,7 @@ def test_package_folder_is_renamed_and_the_config_follows(root: Path, devpy: Dev
 # git.
 
 
+@pytest.mark.slow
 def test_switched_branches(root: Path, devpy: Devpy) -> None:
     """A branch with other packages, in other places, with other build files, and one without a devpy.toml."""
     git(root, "switch", "--quiet", "--create", "other")

@@ -15,6 +15,8 @@ from .mounts import DevpyInMounts, Mounts
 from .projects import MakeRepository
 from .sample_worktree import ORIGIN, full, own_module, wrong
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 1024
 NO_ROOM = "No space left on device"
 

@@ -549,6 +549,7 @@ def test_pythons_of_every_age(minor: str, tmp_path: Path, make_conda_env: MakeCo
     assert f"  from     {root}/src/{MODULE}/__init__.py\n" in found.out
 
 
+@pytest.mark.slow
 def test_readme_shows_what_is_printed(tmp_path: Path, devpy_environ: Environ) -> None:
     """But for the place, and the versions of Python and pip."""
     text = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")

@@ -110,6 +110,7 @@ def private_env(make_conda_env: MakeCondaEnv, conda_env: CondaEnvironment) -> Co
     return make_conda_env.clone(conda_env, "private")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("project", sorted(path.name for path in SAMPLES.iterdir()))
 def test_sample_project_installs(
     tmp_path: Path, private_env: CondaEnvironment, devpy_environ: Environ, project: str

@@ -137,6 +137,7 @@ def test_it_is_left_alone(root: Path, devpy: Devpy, make: Callable[[Path], None]
     assert everything(root.parent) == before
 
 
+@pytest.mark.slow
 def test_overlay_of_another_worktree(root: Path, devpy: Devpy, worktree: Callable[[Path, str], Path]) -> None:
     """A link to it would let this worktree's packages into the other one's overlay."""
     linked = worktree(root, "linked")

@@ -23,6 +23,8 @@ from devpy_virtualenv_plugin import layout
 from .commands import Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 
+pytestmark = pytest.mark.slow
+
 OLDEST, NEWEST = "20.3.4", "newest"
 PYTHON_OF_PIP = {
     OLDEST: "3.8",

@@ -18,6 +18,8 @@ from .environments import CondaEnvironment
 from .projects import MakeRepository
 from .sample_worktree import ORIGIN, full, own_module, start, wrong
 
+pytestmark = pytest.mark.slow
+
 Environ = dict[str, str]  # the variables of a process
 
 # At the end of the build backend: a build that takes as long as there is a file called `wait`.

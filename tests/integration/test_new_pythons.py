@@ -14,6 +14,8 @@ from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, import_name
 
+pytestmark = pytest.mark.slow
+
 PYTHONS = ("3.14", "3.15")
 IN_BASE = ("pip", "setuptools", "hatchling", "editables", "pytest")
 KINDS = ("setuptools-flat", "setuptools-src", "hatchling", "start-file")

@@ -339,6 +339,7 @@ def total_changes(root: Path, environ: Environ) -> int:
     return int(result.out.split()[-1])
 
 
+@pytest.mark.slow
 def test_killed_while_the_overlay_is_made(
     tmp_path: Path, make_root: Callable[[Path], Path], devpy_environ: Environ
 ) -> None:

@@ -25,6 +25,8 @@ from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 from .samples import Sample
 
+pytestmark = pytest.mark.slow
+
 # The last setuptools with a `setup.py develop` that does not leave everything to pip is 79.
 PURE = ("pip", "wheel", "setuptools<80", "editables", "hatchling")
 COMPILING = ("scikit-build-core", "meson-python")

@@ -130,6 +130,7 @@ def test_overlay_that_is_active_in_another_worktree(worktrees: Worktrees) -> Non
 OLD_PYTEST = {"3.8": ["pytest==6.2.5"]}
 
 
+@pytest.mark.slow
 class TestOnOtherPythons:
     """With an old pytest and a new one, and pytest-xdist."""
 

@@ -100,6 +100,7 @@ def test_outside_of_a_worktree(tmp_path: Path, devpy: Devpy) -> None:
     assert f"not inside a git worktree: {tmp_path}" in result.err
 
 
+@pytest.mark.slow
 def test_linked_worktree_is_one_of_its_own(root: Path, devpy: Devpy) -> None:
     feature = root.parent / "feature"
     result = devpy("sample-console-script", cwd=feature / "deep")

@@ -24,6 +24,8 @@ from devpy_runner.records import run_cache
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
 
+pytestmark = pytest.mark.slow
+
 Environ = dict[str, str]  # the variables of a process
 
 TOML = """\

@@ -150,6 +150,7 @@ def test_no_repository_gets_an_overlay_of_its_own(workset: Workset, devpy: Devpy
     assert status.out.splitlines() in ([], ["?? sample_flit/__pycache__/"])
 
 
+@pytest.mark.slow
 def test_changed_stack_config_counts_for_every_repository(
     tmp_path: Path, make_workset: Callable[[Path], Workset], devpy: Devpy
 ) -> None:

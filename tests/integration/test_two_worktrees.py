@@ -215,6 +215,7 @@ def test_fresh_worktree_prefers_itself_to_a_copy_in_the_base(
     assert_own_code(devpy("python", *print_origin("console-script"), cwd=root), root, "console-script")
 
 
+@pytest.mark.slow
 def test_moved_worktree_runs_its_own_code_without_complaint(
     tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
 ) -> None:
@@ -243,6 +244,7 @@ def test_two_checkouts_of_one_package_are_refused(
     assert str(root / "other") in result.err
 
 
+@pytest.mark.slow
 def test_renamed_package_leaves_nothing_of_its_old_name(
     tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
 ) -> None:

@@ -172,6 +172,7 @@ def test_declared_afterwards(tree: Worktree, stranger: Path, add: Add) -> None:
     assert tree.devpy("true").err == ""
 
 
+@pytest.mark.slow
 @by_way
 def test_declared_package_counts_as_such_until_it_no_longer_is(tree: Worktree, stranger: Path, add: Add) -> None:
     """Whatever else has installed it once more."""
@@ -189,6 +190,7 @@ def test_declared_package_counts_as_such_until_it_no_longer_is(tree: Worktree, s
     assert "ModuleNotFoundError" in tree.shell(tree.python, "-c", WHERE).err
 
 
+@pytest.mark.slow
 @by_way
 def test_another_checkout_of_a_declared_package(tree: Worktree, stranger: Path, tmp_path: Path, add: Add) -> None:
     """The other code never runs in silence, and what is declared comes back."""

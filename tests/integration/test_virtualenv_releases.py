@@ -15,6 +15,8 @@ from .commands import Result, clean_environ, run
 from .environments import CondaEnvironment
 from .projects import MakeRepository
 
+pytestmark = pytest.mark.slow
+
 Environ = dict[str, str]
 
 REPOSITORY = Path(__file__).parents[2]

@@ -118,6 +118,7 @@ paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=5).map("/".join)
 venvs = st.sampled_from(VALUES) | paths | paths.map("/".__add__) | paths.map("~/".__add__) | texts
 
 
+@pytest.mark.slow
 @fuzzed
 @given(venv=venvs, arguments=st.sampled_from(([], ["--shared"])))
 @example(venv="wt/feature/.venv", arguments=[])
