@@ -10,13 +10,17 @@ importlib.metadata `find_distributions`. A class would cost more than the rest o
 import sys
 
 START_VARIABLES = "devpy-start"
-"""The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
+"""The file in an overlay from which its Python, started without devpy, takes environment variables."""
 
 CALLERS = "devpy-callers-value"
 """What stands in that record for the value that the caller has given a variable."""
 
 OVERLAY_RECORD = "devpy.json"
 """The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    _Rule = tuple[str, str, str]
 
 _MOST_BYTES = 4 << 20
 """What is longer is no record."""
@@ -81,8 +85,8 @@ def start(known_paths: "set[str] | None" = None) -> None:
             site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
             return
     is_first = base not in known
-    active = os.environ.get("VIRTUAL_ENV", sys.prefix)
-    if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
+    environ = os.environ
+    if environ.get("CONDA_PREFIX") != prefix or (is_first and environ.get("VIRTUAL_ENV") != sys.prefix):
         supply(prefix)
     if is_first:
         _tell_of_copies(os.fsdecode(MADE))
@@ -123,6 +127,9 @@ def _tell_old_pip() -> None:
 def supply(base: str) -> None:
     """Set the environment variables that activation would have set, as the overlay's record has them.
 
+    Where the base is active, those of its activation stay as they are: the user may have changed them since, and what
+    adds to a value would add to it once more. Devpy's own are set, and the overlay's programs come first on PATH.
+
     Nothing is set if there is no record, if it is broken, or if it was made for another overlay or another base. All
     of this is here because importing it from a module of its own would take longer than the rest.
 
@@ -133,12 +140,17 @@ def supply(base: str) -> None:
     environ = os.environ
     active = environ.get("VIRTUAL_ENV", "")
     try:
-        venv, made_for, _, rules = read_start_variables(sys.prefix)
+        venv, made_for, _, rules, own = read_start_variables(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
             _leave(os.path.join(active, "bin"))
-        for name, value, template in rules:
+        if environ.get("CONDA_PREFIX") == base:
+            if active == venv:  # which `sys.prefix` spells in another way
+                return
+            rules = []
+            _put_first(os.path.join(venv, "bin"))
+        for name, value, template in rules + own:
             callers = environ.get(name)
             environ[name] = (template and callers and _filled(name, template, callers)) or value
     except (OSError, ValueError):
@@ -151,6 +163,14 @@ def _leave(programs: str) -> None:
 
     entries = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
+
+
+def _put_first(programs: str) -> None:
+    """Put the overlay's programs first on PATH: the base's would run whatever code the base holds."""
+    import os
+
+    _leave(programs)
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ["PATH"] or os.defpath])
 
 
 def _tell_of_copies(made: str) -> None:
@@ -186,22 +206,27 @@ def _tell(problem: str, mend: str) -> None:
         print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
-def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
+def read_start_variables(venv: str) -> "tuple[str, str, str, list[_Rule], list[_Rule]]":
     """Return what a record holds: overlay, base, a text about what it was made from, and a rule for each variable.
 
-    A rule is a name, the value if the caller has none or an empty one, and a template with `CALLERS` in it for the
-    value if he has; an empty template means that his does not count. In the file, the number of fields comes first and
-    the word `end` last, all separated by NUL.
+    The rules are those of the base's activation, then devpy's own. A rule is a name, the value if the caller has none
+    or an empty one, and a template with `CALLERS` in it for the value if he has; an empty template means that his does
+    not count. In the file, the number of fields comes first, that of devpy's own rules ahead of the rules, and the word
+    `end` last, all separated by NUL.
 
     :param venv: the overlay, absolute
     :raises OSError: if there is no record that can be read
     :raises ValueError: if it is broken
     """
     fields = read_fields(f"{venv}/{START_VARIABLES}")
-    if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
+    if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 0:
         raise ValueError("broken")
-    _, recorded_venv, base, inputs = fields[:4]
-    return recorded_venv, base, inputs, list(zip(fields[4:-1:3], fields[5:-1:3], fields[6:-1:3]))
+    _, recorded_venv, base, inputs, own = fields[:5]
+    rules = list(zip(fields[5:-1:3], fields[6:-1:3], fields[7:-1:3]))
+    behind = len(rules) - int(own)
+    if not 0 <= behind <= len(rules):
+        raise ValueError("broken")
+    return recorded_venv, base, inputs, rules[:behind], rules[behind:]
 
 
 def read_fields(path: str) -> "list[str]":

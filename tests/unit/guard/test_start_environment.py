@@ -24,8 +24,9 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE) -> bytes:
-    fields = [str(made_in or venv), base, "inputs", *rules, "end"]
+def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE, own: int = 0) -> bytes:
+    """Write the record; `own` says how many of the rules, the last ones, are devpy's own."""
+    fields = [str(made_in or venv), base, "inputs", str(own), *rules, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogateescape")
     (venv / START_VARIABLES).write_bytes(content)
     return content
@@ -107,6 +108,33 @@ def test_nothing_for_another_base(venv: Path) -> None:
     assert supplied() == {}
 
 
+@pytest.mark.parametrize(
+    ("callers", "path"),
+    [
+        (f"{BASE}/bin:/usr/bin", f"{{venv}}/bin:{BASE}/bin:/usr/bin"),
+        (f"/mine:{BASE}/bin:{{venv}}/bin:/usr/bin", f"{{venv}}/bin:/mine:{BASE}/bin:/usr/bin"),
+        ("", f"{{venv}}/bin:{os.defpath}"),
+    ],
+)
+def test_where_the_base_is_active_only_devpys_own(venv: Path, callers: str, path: str) -> None:
+    leave(venv, *RULES, "OWN", "ours", "", own=1)
+    got = supplied(CONDA_PREFIX=BASE, PATH=callers.format(venv=venv), WRAPPED="/ours:3", KEPT="2")
+    expected = {"CONDA_PREFIX": BASE, "WRAPPED": "/ours:3", "KEPT": "2"}
+    assert got == {**expected, "OWN": "ours", "PATH": path.format(venv=venv)}
+
+
+def test_where_the_base_is_active_a_declared_path_counts(venv: Path) -> None:
+    leave(venv, "SET", "1", "", "PATH", "/only", "", own=1)
+    assert supplied(CONDA_PREFIX=BASE, PATH="/a:/b") == {"CONDA_PREFIX": BASE, "PATH": "/only"}
+
+
+@pytest.mark.parametrize("own", ["", "x", "-1", "2", "99"])
+def test_nothing_from_a_record_with_a_wrong_count_of_devpys_own(venv: Path, own: str) -> None:
+    content = leave(venv, "SET", "1", "", own=0).replace(b"\x000\x00", f"\0{own}\0".encode())
+    (venv / START_VARIABLES).write_bytes(content)
+    assert supplied() == {}
+
+
 def test_nothing_without_a_record(venv: Path) -> None:
     assert supplied() == {}
     (venv / START_VARIABLES).mkdir()
@@ -129,7 +157,8 @@ def test_nothing_from_a_broken_record(venv: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("callers", "is_asked"), [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE}, False)]
+    ("callers", "is_asked"),
+    [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE, "VIRTUAL_ENV": "{venv}"}, False)],
 )
 def test_only_where_the_base_is_not_active(
     venv: Path, monkeypatch: pytest.MonkeyPatch, callers: dict[str, str], is_asked: bool
@@ -137,7 +166,7 @@ def test_only_where_the_base_is_not_active(
     leave(venv, "SET", "yes", "")
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.setattr(devpy_pip_guard, "own_finders", ["from the first of two calls"])
-    os.environ.update(callers)
+    os.environ.update({name: value.format(venv=venv) for name, value in callers.items()})
     folder = f"{BASE}/lib/python3.11/site-packages"
     monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(folder))
     devpy_pip_guard.start({folder})
