@@ -130,6 +130,9 @@ def supply(base: str) -> None:
     Where the base is active, those of its activation stay as they are: the user may have changed them since, and what
     adds to a value would add to it once more. Devpy's own are set, and the overlay's programs come first on PATH.
 
+    Nor is anything set inside the environment of another overlay, in the worktree that that one is for: a hook that one
+    worktree has installed runs in all of them, and shall find the programs of the one that commits.
+
     Nothing is set if there is no record, if it is broken, or if it was made for another overlay or another base. All
     of this is here because importing it from a module of its own would take longer than the rest.
 
@@ -144,6 +147,8 @@ def supply(base: str) -> None:
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
+            if _is_in_worktree_of(active):
+                return
             _leave(os.path.join(active, "bin"))
         if environ.get("CONDA_PREFIX") == base:
             if active == venv:  # which `sys.prefix` spells in another way
@@ -155,6 +160,19 @@ def supply(base: str) -> None:
             environ[name] = (template and callers and _filled(name, template, callers)) or value
     except (OSError, ValueError):
         return
+
+
+def _is_in_worktree_of(active: str) -> bool:
+    """Tell whether the current folder lies in the worktree of another overlay rather than of this one.
+
+    Worktrees may lie inside each other: the innermost counts.
+    """
+    import os
+
+    from .pyvenv_cfg import governed_folder
+
+    folder, theirs, ours = os.getcwd(), governed_folder(active), governed_folder(sys.prefix)
+    return is_inside(folder, theirs) and not (is_inside(folder, ours) and len(ours) > len(theirs))
 
 
 def _leave(programs: str) -> None:

@@ -135,6 +135,83 @@ def test_nothing_from_a_record_with_a_wrong_count_of_devpys_own(venv: Path, own:
     assert supplied() == {}
 
 
+class Worktrees:
+    """Two overlays with a record, `own`, whose Python this is, and `active`; and a worktree `own/inner`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.own, self.active, self.inner = folder / "own", folder / "active", folder / "own" / "inner"
+        for root in (self.own, self.active, self.inner):
+            overlay(root)
+        leave(self.own / ".venv", *RULES, "OWN", "ours", "", own=1)
+
+
+def overlay(root: Path) -> None:
+    (root / ".venv").mkdir(parents=True)
+    (root / "devpy.toml").touch()
+    (root / ".venv" / "devpy.json").touch()
+    (root / ".venv" / "pyvenv.cfg").write_text(f"devpy-config = {root}/devpy.toml\n", encoding="utf-8")
+
+
+@pytest.fixture
+def worktrees(venv: Path, monkeypatch: pytest.MonkeyPatch) -> Worktrees:
+    made = Worktrees(venv / "both")
+    monkeypatch.setattr(sys, "prefix", str(made.own / ".venv"))
+    return made
+
+
+@pytest.mark.parametrize("base", [BASE, "/envs/other"])
+@pytest.mark.parametrize("folder", [".", "src"])
+def test_the_environment_of_the_worktree_one_is_in_wins(
+    worktrees: Worktrees, base: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (worktrees.active / folder).mkdir(exist_ok=True)
+    monkeypatch.chdir(worktrees.active / folder)
+    callers = {"CONDA_PREFIX": base, "VIRTUAL_ENV": f"{worktrees.active}/.venv", "PATH": "/as/it/is:/b"}
+    assert supplied(**callers) == callers
+
+
+def test_the_environment_of_another_worktree_does_not_win(
+    worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers = {"VIRTUAL_ENV": f"{worktrees.active}/.venv", "PATH": f"{worktrees.active}/.venv/bin:/b"}
+    for folder in (worktrees.own, worktrees.own.parent, Path("/")):
+        monkeypatch.chdir(folder)
+        got = supplied(**callers)
+        assert (got["OWN"], got["PATH"]) == ("ours", f"/venv/bin:{BASE}/bin:/b:/last")
+
+
+def test_the_innermost_of_worktrees_inside_each_other_counts(
+    worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(worktrees.inner)
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.inner}/.venv")
+    monkeypatch.chdir(worktrees.own)
+    assert "OWN" in supplied(VIRTUAL_ENV=f"{worktrees.inner}/.venv")
+    leave(worktrees.inner / ".venv", "OWN", "inner", "")
+    monkeypatch.setattr(sys, "prefix", str(worktrees.inner / ".venv"))
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.own}/.venv")
+    monkeypatch.chdir(worktrees.inner)
+    assert supplied(VIRTUAL_ENV=f"{worktrees.own}/.venv")["OWN"] == "inner"
+
+
+@pytest.mark.parametrize("text", [None, b"", b"\xff", b"devpy-config = /gone/devpy.toml\n"])
+def test_without_a_config_the_overlays_folder_tells_the_worktree(
+    worktrees: Worktrees, text: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = worktrees.active / ".venv" / "pyvenv.cfg"
+    file.unlink()
+    if text is not None:
+        file.write_bytes(text)
+    monkeypatch.chdir(worktrees.active)
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.active}/.venv")
+
+
+def test_an_environment_that_is_no_overlay_does_not_win(worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch) -> None:
+    (worktrees.active / ".venv" / "devpy.json").unlink()
+    monkeypatch.chdir(worktrees.active)
+    assert supplied(VIRTUAL_ENV=f"{worktrees.active}/.venv")["OWN"] == "ours"
+
+
 def test_nothing_without_a_record(venv: Path) -> None:
     assert supplied() == {}
     (venv / START_VARIABLES).mkdir()
