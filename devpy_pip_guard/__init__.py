@@ -10,13 +10,17 @@ importlib.metadata `find_distributions`. A class would cost more than the rest o
 import sys
 
 START_VARIABLES = "devpy-start"
-"""The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
+"""The file in an overlay from which its Python, started without devpy, takes environment variables."""
 
 CALLER_VALUE = "devpy-callers-value"
 """What stands in that file for the value that the caller has given a variable."""
 
 OVERLAY_RECORD = "devpy.json"
 """The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    _Rule = tuple[str, str, str]
 
 _MOST_BYTES = 4 << 20
 """How much of such a file is read; none that devpy writes is longer."""
@@ -83,8 +87,8 @@ def start(known_paths: "set[str] | None" = None) -> None:
             site.addsitedir(SITE_PACKAGES, known_paths)  # which calls this again
             return
     is_first = base not in added
-    active = os.environ.get("VIRTUAL_ENV", sys.prefix)
-    if os.environ.get("CONDA_PREFIX") != prefix or (is_first and active != sys.prefix):
+    environ = os.environ
+    if environ.get("CONDA_PREFIX") != prefix or (is_first and environ.get("VIRTUAL_ENV") != sys.prefix):
         supply(prefix)
     if is_first:
         _warn_of_copies(os.fsdecode(MADE))
@@ -125,6 +129,12 @@ def _tell_old_pip() -> None:
 def supply(base: str) -> None:
     """Set the environment variables that activation would have set, as the overlay's start variables have them.
 
+    Where the base is active, those of its activation stay as they are: the user may have changed them since, and what
+    adds to a value would add to it once more. Devpy's own are set, and the overlay's programs come first on PATH.
+
+    Nothing is set inside the environment of another overlay, in the worktree which that one is for: a hook that one
+    worktree has installed runs in all of them, and has to find the programs of the worktree that commits.
+
     Nothing is set if there are no start variables, or they are broken, or of another overlay or base. This function is
     here, not in a module of its own, since to import that would take longer than to run it.
 
@@ -135,24 +145,52 @@ def supply(base: str) -> None:
     environ = os.environ
     active = environ.get("VIRTUAL_ENV", "")
     try:
-        venv, made_for, _, rules = read_start_variables(sys.prefix)
+        venv, made_for, _, rules, own = read_start_variables(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
+            if _is_in_worktree_of(active):
+                return
             _take_off_path(os.path.join(active, "bin"))
-        for name, value, template in rules:
+        if environ.get("CONDA_PREFIX") == base:
+            if active == venv:  # which `sys.prefix` spells in another way
+                return
+            rules = []
+            _put_first(os.path.join(venv, "bin"))
+        for name, value, template in rules + own:
             caller_value = environ.get(name)
             environ[name] = (template and caller_value and _filled(name, template, caller_value)) or value
     except (OSError, ValueError):
         return
 
 
+def _is_in_worktree_of(active: str) -> bool:
+    """Tell whether the current folder lies in the worktree of another overlay rather than of this one.
+
+    Worktrees may lie inside each other: the innermost counts.
+    """
+    import os
+
+    from .pyvenv_cfg import governed_folder
+
+    folder, active_root, root = os.getcwd(), governed_folder(active), governed_folder(sys.prefix)
+    return is_inside(folder, active_root) and not (is_inside(folder, root) and len(root) > len(active_root))
+
+
 def _take_off_path(programs: str) -> None:
-    """Take the folder with another overlay's programs off PATH: they would run that overlay's code."""
+    """Take a folder with programs off PATH, such as another overlay's, which would run that overlay's code."""
     import os
 
     entries = os.environ.get("PATH", "").split(os.pathsep)
     os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
+
+
+def _put_first(programs: str) -> None:
+    """Put the overlay's programs first on PATH: the base's would run whatever code the base holds."""
+    import os
+
+    _take_off_path(programs)
+    os.environ["PATH"] = os.pathsep.join([programs, os.environ["PATH"] or os.defpath])
 
 
 def _warn_of_copies(made: str) -> None:
@@ -188,22 +226,27 @@ def _warn(problem: str, mend: str) -> None:
         print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
-def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
+def read_start_variables(venv: str) -> "tuple[str, str, str, list[_Rule], list[_Rule]]":
     """Return the start variables: overlay, base, a text about what they were made from, and a rule for each variable.
 
-    A rule is a name, a value, and a template with `CALLER_VALUE` in it. The value is for a caller who has not set the
-    variable, or has left it empty; the template is for any other caller. If it is empty, his value does not count. In
-    the file, the number of fields comes first and the word `end` last, all separated by NUL.
+    The rules are those of the base's activation, then devpy's own. A rule is a name, a value, and a template with
+    `CALLER_VALUE` in it. The value is for a caller who has not set the variable, or has left it empty; the template is
+    for any other caller. If it is empty, his value does not count. In the file, the number of fields comes first, that
+    of devpy's own rules ahead of the rules, and the word `end` last, all separated by NUL.
 
     :param venv: the overlay, absolute
     :raises OSError: if there is no file that can be read
     :raises ValueError: if it is broken
     """
     fields = read_fields(f"{venv}/{START_VARIABLES}")
-    if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
+    if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 0:
         raise ValueError("broken")
-    _, recorded_venv, base, inputs = fields[:4]
-    return recorded_venv, base, inputs, list(zip(fields[4:-1:3], fields[5:-1:3], fields[6:-1:3]))
+    _, recorded_venv, base, inputs, own = fields[:5]
+    rules = list(zip(fields[5:-1:3], fields[6:-1:3], fields[7:-1:3]))
+    behind = len(rules) - int(own)
+    if not 0 <= behind <= len(rules):
+        raise ValueError("broken")
+    return recorded_venv, base, inputs, rules[:behind], rules[behind:]
 
 
 def read_fields(path: str) -> "list[str]":

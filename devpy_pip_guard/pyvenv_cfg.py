@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .errors import DevpyError
 from .files import read_bytes
 
@@ -39,6 +41,20 @@ def config_file(path: str) -> str:
     if not config:
         raise DevpyError(f"{path}: {CONFIG_KEY}: missing", _REBUILD)
     return config
+
+
+def governed_folder(venv: str) -> str:
+    """Return the folder that an overlay is for, a real path: that of the file that governs it, if that is there.
+
+    Else it is the folder that the overlay lies in.
+
+    :param venv: the overlay, absolute
+    """
+    try:
+        file = config_file(os.path.join(venv, FILE_NAME))
+    except DevpyError:
+        file = ""
+    return os.path.realpath(os.path.dirname(file if os.path.isfile(file) else venv))
 
 
 def keys(path: str) -> set[str]:

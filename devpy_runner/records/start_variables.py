@@ -4,6 +4,8 @@ devpy finds out by trying what activation does to each variable. It activates th
 environment, then in one where each variable that the first run has set holds a mark. If the mark is in the result,
 activation keeps the caller's value or adds to it. If not, activation ignores that value.
 
+The variables that devpy itself sets stand apart: they count even where the base is active already.
+
 The variables are those of a caller without an active environment. The file says nothing of what activation would
 unset, nor of what conda keeps for a later deactivation (`__CONDA_SHLVL_…`).
 
@@ -70,9 +72,10 @@ def refresh(config: Config, base: str, environ: Mapping[str, str]) -> bool:
     if inputs == _written_inputs(config.venv) or not may_write(config.venv):
         return True
     with suppress(OSError):  # a full disk, or no place for temporary files
-        rules = list(_rules(config, base, environ))
+        own = [(name, value, "") for name, value in _overlay_variables(config, base).items()]
+        rules = [*_rules_of_base(config, base, environ), *own]
         path = os.path.join(config.venv, START_VARIABLES)
-        replace_file(path, _format(config.venv, base, inputs, rules), suffix=str(os.getpid()))
+        replace_file(path, _format(config.venv, base, inputs, rules, len(own)), suffix=str(os.getpid()))
     return False
 
 
@@ -128,9 +131,12 @@ def _written_inputs(venv: str) -> str | None:
         return None
 
 
-def _format(venv: str, base: str, inputs: str, rules: list[tuple[str, str, str]]) -> str:
-    """Return the text of a file that `read_start_variables` reads."""
-    fields = [venv, base, inputs, *(field for rule in rules for field in rule), "end"]
+def _format(venv: str, base: str, inputs: str, rules: list[tuple[str, str, str]], own: int) -> str:
+    """Return the text of a file that `read_start_variables` reads.
+
+    :param own: how many of the rules, the last ones, are devpy's own
+    """
+    fields = [venv, base, inputs, str(own), *(field for rule in rules for field in rule), "end"]
     return "\0".join([str(len(fields) + 1), *fields])
 
 
@@ -148,19 +154,21 @@ def _environment(config: Config, base: str, settings: CondaSettings, environ: Va
     return worktree_environment(config.venv, base, settings, variables, config.root, environ)
 
 
-def _rules(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield a rule for each variable, as `devpy_pip_guard.read_start_variables` describes it."""
+def _rules_of_base(config: Config, base: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield a rule for each variable that activation changes and devpy itself does not set.
+
+    `devpy_pip_guard.read_start_variables` describes what a rule is.
+    """
     variables = _overlay_variables(config, base)
     login = _login(environ, _LOGIN_VARIABLES)
     settings = _settings(base, login)
     activated, with_scripts = _activated(config, base, settings, login)
-    changed = {
-        name: value for name, value in activated.items() if name not in _SHELL_VARIABLES and value != login.get(name)
-    }
-    marks = {name: f"{_MARK}{name}-" for name in changed if name != "PATH" and name not in variables}
+    left = {*variables, *_SHELL_VARIABLES}
+    changed = {name: value for name, value in activated.items() if name not in left and value != login.get(name)}
+    marks = {name: f"{_MARK}{name}-" for name in changed if name != "PATH"}
     marked, _ = _activated(config, base, settings, {**login, **marks}, with_scripts=with_scripts)
-    for name, value in {**changed, **variables}.items():
-        if name == "PATH" and name not in variables:
+    for name, value in changed.items():
+        if name == "PATH":
             yield name, value, _search_path_template(value)
         else:
             yield name, value, _template(marked.get(name, ""), marks.get(name))

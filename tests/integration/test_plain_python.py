@@ -123,9 +123,37 @@ def test_path_holds_everything_once(root: Path, environment: CondaEnvironment) -
     assert [path.count(entry) for entry in ours] == [1, 1]
 
 
-def test_nothing_is_changed_where_the_base_is_active(root: Path, environment: CondaEnvironment) -> None:
-    callers = {"CONDA_PREFIX": str(environment.prefix), "PATH": "/bin", "LANG": "C.UTF-8"}
-    assert variables(root, environ=callers) == callers
+def test_where_the_base_is_active_the_overlays_programs_come_first(root: Path, environment: CondaEnvironment) -> None:
+    base = {"CONDA_PREFIX": str(environment.prefix), "LD_LIBRARY_PATH": f"{environment.prefix}/lib:/mine"}
+    callers = {**base, "DEVPY_TEST_CONFIG": "changed since", "PATH": f"{environment.prefix}/bin:/usr/bin:/bin"}
+    got = variables(root, environ=callers)
+    own = {"PATH": f"{root}/.venv/bin:{callers['PATH']}", "VIRTUAL_ENV": f"{root}/.venv", "UV_SYSTEM_PYTHON": "0"}
+    given = {"PYTHONNOUSERSITE": "1", "PIP_REQUIRE_VIRTUALENV": "1", "SAMPLE_ROOT": f"{root}/data"}
+    assert {name: got[name] for name in {*got} - {"LC_CTYPE"}} == {**callers, **own, **given}
+
+
+def test_a_started_program_finds_the_overlays_although_the_base_is_active(
+    root: Path, environment: CondaEnvironment
+) -> None:
+    callers = {"CONDA_PREFIX": str(environment.prefix), "PATH": f"{environment.prefix}/bin:/usr/bin:/bin"}
+    code = "import shutil; print(repr({'python': shutil.which('python')}))"
+    assert variables(root, environ=callers, code=code) == {"python": f"{root}/.venv/bin/python"}
+
+
+def test_a_child_of_plain_python_changes_nothing_more(root: Path, environment: CondaEnvironment) -> None:
+    callers = {"CONDA_PREFIX": str(environment.prefix), "PATH": f"{environment.prefix}/bin:/usr/bin:/bin"}
+    code = (
+        f"import os, subprocess, sys; os.environ['PATH'] = '/mine'; subprocess.call([sys.executable, '-c', {SHOW!r}])"
+    )
+    assert variables(root, environ=callers, code=code)["PATH"] == "/mine"
+
+
+def test_another_environment_on_the_active_base_adds_nothing_twice(
+    root: Path, environment: CondaEnvironment, tmp_path: Path
+) -> None:
+    lib = f"{environment.prefix}/lib:/mine"
+    got = variables(root, environ={**variables(root), "VIRTUAL_ENV": str(tmp_path), "LD_LIBRARY_PATH": lib})
+    assert (got["LD_LIBRARY_PATH"], got["VIRTUAL_ENV"]) == (lib, f"{root}/.venv")
 
 
 def test_nothing_is_changed_under_devpy(root: Path, devpy: Devpy) -> None:
@@ -248,11 +276,12 @@ BROKEN = {
     "zeros": b"\0" * 64,
     "no text": bytes(range(256)),
     "not its length": b"99\0a\0b\0c\0end",
-    "nothing in it": b"5\0\0\0\0end",
-    "names that cannot be": b"8\0{venv}\0{base}\0\0A=B\0x\0\0end",
-    "no name": b"8\0{venv}\0{base}\0\0\0x\0\0end",
-    "of another overlay": b"8\0/elsewhere\0{base}\0\0A\0x\0\0end",
-    "of another base": b"8\0{venv}\0/elsewhere\0\0A\0x\0\0end",
+    "nothing in it": b"6\0\0\0\0\0end",
+    "names that cannot be": b"9\0{venv}\0{base}\0\x000\0A=B\0x\0\0end",
+    "no name": b"9\0{venv}\0{base}\0\x000\0\0x\0\0end",
+    "written by devpy 0.2": b"8\0{venv}\0{base}\0\0A\0x\0\0end",
+    "of another overlay": b"9\0/elsewhere\0{base}\0\x000\0A\0x\0\0end",
+    "of another base": b"9\0{venv}\0/elsewhere\0\x000\0A\0x\0\0end",
 }
 
 

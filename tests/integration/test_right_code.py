@@ -152,11 +152,15 @@ def test_python_of_one_worktree_started_from_the_others_shell(
     for root in roots:
         assert devpy("true", cwd=root).code == 0
     code = "import os; print(os.environ['CHECKOUT'], os.environ['VIRTUAL_ENV'], os.environ['PATH'])"
-    result = devpy(f"{roots[1]}/.venv/bin/python", "-c", code, cwd=roots[0])
-    checkout, venv, path = result.out.split()
+    inner = f'cd "{roots[1]}" && exec .venv/bin/python -c "{code}"'
+    checkout, venv, path = devpy("bash", "-c", inner, cwd=roots[0]).out.split()
     assert (checkout, venv) == (str(roots[1]), f"{roots[1]}/.venv")
     assert path.startswith(f"{roots[1]}/.venv/bin:")
     assert f"{roots[0]}/.venv/bin" not in path.split(":")
+    by_devpy, foreign = (
+        devpy(python, "-c", code, cwd=roots[0]) for python in ("python", f"{roots[1]}/.venv/bin/python")
+    )
+    assert foreign.out == by_devpy.out  # where the environment is that of the worktree, it wins
 
 
 def test_python_of_a_moved_overlay_says_so(

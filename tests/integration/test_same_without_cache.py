@@ -126,7 +126,7 @@ class World:
 
     def _start_variables(self, root: Path) -> str:
         try:
-            venv, base, _, rules = read_start_variables(str(root / ".venv"))
+            venv, base, _, *rules = read_start_variables(str(root / ".venv"))
         except (OSError, ValueError) as error:
             return str(error)
         return repr((venv, base, rules))

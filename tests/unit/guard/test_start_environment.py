@@ -37,8 +37,9 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE) -> bytes:
-    fields = [str(made_in or venv), base, "inputs", *rules, "end"]
+def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE, own: int = 0) -> bytes:
+    """Write the record; `own` says how many of the rules, the last ones, are devpy's own."""
+    fields = [str(made_in or venv), base, "inputs", str(own), *rules, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogateescape")
     (venv / START_VARIABLES).write_bytes(content)
     return content
@@ -120,6 +121,110 @@ def test_nothing_for_another_base(venv: Path) -> None:
     assert supplied() == {}
 
 
+@pytest.mark.parametrize(
+    ("callers", "path"),
+    [
+        (f"{BASE}/bin:/usr/bin", f"{{venv}}/bin:{BASE}/bin:/usr/bin"),
+        (f"/mine:{BASE}/bin:{{venv}}/bin:/usr/bin", f"{{venv}}/bin:/mine:{BASE}/bin:/usr/bin"),
+        ("", f"{{venv}}/bin:{os.defpath}"),
+    ],
+)
+def test_where_the_base_is_active_only_devpys_own(venv: Path, callers: str, path: str) -> None:
+    leave(venv, *RULES, "OWN", "ours", "", own=1)
+    got = supplied(CONDA_PREFIX=BASE, PATH=callers.format(venv=venv), WRAPPED="/ours:3", KEPT="2")
+    expected = {"CONDA_PREFIX": BASE, "WRAPPED": "/ours:3", "KEPT": "2"}
+    assert got == {**expected, "OWN": "ours", "PATH": path.format(venv=venv)}
+
+
+def test_where_the_base_is_active_a_declared_path_counts(venv: Path) -> None:
+    leave(venv, "SET", "1", "", "PATH", "/only", "", own=1)
+    assert supplied(CONDA_PREFIX=BASE, PATH="/a:/b") == {"CONDA_PREFIX": BASE, "PATH": "/only"}
+
+
+@pytest.mark.parametrize("own", ["", "x", "-1", "2", "99"])
+def test_nothing_from_a_record_with_a_wrong_count_of_devpys_own(venv: Path, own: str) -> None:
+    content = leave(venv, "SET", "1", "", own=0).replace(b"\x000\x00", f"\0{own}\0".encode())
+    (venv / START_VARIABLES).write_bytes(content)
+    assert supplied() == {}
+
+
+class Worktrees:
+    """Two overlays with a record, `own`, whose Python this is, and `active`; and a worktree `own/inner`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.own, self.active, self.inner = folder / "own", folder / "active", folder / "own" / "inner"
+        for root in (self.own, self.active, self.inner):
+            overlay(root)
+        leave(self.own / ".venv", *RULES, "OWN", "ours", "", own=1)
+
+
+def overlay(root: Path) -> None:
+    (root / ".venv").mkdir(parents=True)
+    (root / "devpy.toml").touch()
+    (root / ".venv" / "devpy.json").touch()
+    (root / ".venv" / "pyvenv.cfg").write_text(f"devpy-config = {root}/devpy.toml\n", encoding="utf-8")
+
+
+@pytest.fixture
+def worktrees(venv: Path, monkeypatch: pytest.MonkeyPatch) -> Worktrees:
+    made = Worktrees(venv / "both")
+    monkeypatch.setattr(sys, "prefix", str(made.own / ".venv"))
+    return made
+
+
+@pytest.mark.parametrize("base", [BASE, "/envs/other"])
+@pytest.mark.parametrize("folder", [".", "src"])
+def test_the_environment_of_the_worktree_one_is_in_wins(
+    worktrees: Worktrees, base: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (worktrees.active / folder).mkdir(exist_ok=True)
+    monkeypatch.chdir(worktrees.active / folder)
+    callers = {"CONDA_PREFIX": base, "VIRTUAL_ENV": f"{worktrees.active}/.venv", "PATH": "/as/it/is:/b"}
+    assert supplied(**callers) == callers
+
+
+def test_the_environment_of_another_worktree_does_not_win(
+    worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers = {"VIRTUAL_ENV": f"{worktrees.active}/.venv", "PATH": f"{worktrees.active}/.venv/bin:/b"}
+    for folder in (worktrees.own, worktrees.own.parent, Path("/")):
+        monkeypatch.chdir(folder)
+        got = supplied(**callers)
+        assert (got["OWN"], got["PATH"]) == ("ours", f"/venv/bin:{BASE}/bin:/b:/last")
+
+
+def test_the_innermost_of_worktrees_inside_each_other_counts(
+    worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(worktrees.inner)
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.inner}/.venv")
+    monkeypatch.chdir(worktrees.own)
+    assert "OWN" in supplied(VIRTUAL_ENV=f"{worktrees.inner}/.venv")
+    leave(worktrees.inner / ".venv", "OWN", "inner", "")
+    monkeypatch.setattr(sys, "prefix", str(worktrees.inner / ".venv"))
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.own}/.venv")
+    monkeypatch.chdir(worktrees.inner)
+    assert supplied(VIRTUAL_ENV=f"{worktrees.own}/.venv")["OWN"] == "inner"
+
+
+@pytest.mark.parametrize("text", [None, b"", b"\xff", b"devpy-config = /gone/devpy.toml\n"])
+def test_without_a_config_the_overlays_folder_tells_the_worktree(
+    worktrees: Worktrees, text: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = worktrees.active / ".venv" / "pyvenv.cfg"
+    file.unlink()
+    if text is not None:
+        file.write_bytes(text)
+    monkeypatch.chdir(worktrees.active)
+    assert "OWN" not in supplied(VIRTUAL_ENV=f"{worktrees.active}/.venv")
+
+
+def test_an_environment_that_is_no_overlay_does_not_win(worktrees: Worktrees, monkeypatch: pytest.MonkeyPatch) -> None:
+    (worktrees.active / ".venv" / "devpy.json").unlink()
+    monkeypatch.chdir(worktrees.active)
+    assert supplied(VIRTUAL_ENV=f"{worktrees.active}/.venv")["OWN"] == "ours"
+
+
 def test_nothing_without_a_record(venv: Path) -> None:
     assert supplied() == {}
     (venv / START_VARIABLES).mkdir()
@@ -142,7 +247,8 @@ def test_nothing_from_a_broken_record(venv: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "is_asked"), [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE}, False)]
+    ("variables", "is_asked"),
+    [({}, True), ({"CONDA_PREFIX": "x"}, True), ({"CONDA_PREFIX": BASE, "VIRTUAL_ENV": "{venv}"}, False)],
 )
 def test_only_where_the_base_is_not_active(
     venv: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], is_asked: bool
@@ -150,7 +256,7 @@ def test_only_where_the_base_is_not_active(
     leave(venv, "SET", "yes", "")
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.setattr(devpy_pip_guard, "finders_before_base", ["from the first of two calls"])
-    os.environ.update(variables)
+    os.environ.update({name: value.format(venv=venv) for name, value in variables.items()})
     folder = f"{BASE}/lib/python3.11/site-packages"
     monkeypatch.setattr(devpy_pip_guard, "BASE", os.fsencode(folder))
     devpy_pip_guard.start({folder})

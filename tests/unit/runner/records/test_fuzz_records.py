@@ -214,7 +214,7 @@ def test_a_run_cache_that_is_no_file(tmp_path: Path, target: str) -> None:
 
 # What Python takes its variables from as it starts.
 
-START = "\0".join(["11", "{venv}", "/envs/a", "inputs", "A", "1", "", "P", "/p", f"/p:{CALLER_VALUE}", "end"])
+START = "\0".join(["12", "{venv}", "/envs/a", "inputs", "1", "A", "1", "", "P", "/p", f"/p:{CALLER_VALUE}", "end"])
 
 
 @fuzzed
@@ -240,7 +240,7 @@ def test_any_rule_of_the_start_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: tuple[str, str, str]
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    fields = [str(tmp_path), "/envs/a", "inputs", *rule, "end"]
+    fields = [str(tmp_path), "/envs/a", "inputs", "0", *rule, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogatepass")
     (tmp_path / START_VARIABLES).write_bytes(content)
     environ = dict(os.environ)

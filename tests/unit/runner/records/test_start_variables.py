@@ -58,9 +58,14 @@ class Overlay:
     def refresh(self) -> Rules:
         """Return value and template of each variable."""
         start_variables.refresh(self.config, str(self.base), self.environ)
-        venv, base, _, rules = read_start_variables(str(self.venv))
-        assert (venv, base) == (str(self.venv), str(self.base))
-        return {name: (value, template) for name, value, template in rules}
+        record = read_start_variables(str(self.venv))
+        assert record[:2] == (str(self.venv), str(self.base))
+        return {name: (value, template) for rules in record[3:] for name, value, template in rules}
+
+    def own(self) -> set[str]:
+        """Return the variables that devpy sets whether or not the base is active."""
+        self.refresh()
+        return {name for name, _, _ in read_start_variables(str(self.venv))[4]}
 
     def is_rewritten(self) -> bool:
         inode = os.stat(self.venv / START_VARIABLES).st_ino
@@ -133,6 +138,15 @@ def test_declared_variables_come_last(overlay: Overlay) -> None:
     assert rules["PATH"] == ("/only", "")
     assert rules["Y"] == ("1", CALLER_VALUE)
     assert rules["Z"] == ("of conda", "")
+
+
+def test_devpys_own_variables_are_told_from_those_of_the_base(overlay: Overlay) -> None:
+    overlay.script("export X=1 Y=1 VIRTUAL_ENV=mine\n")
+    overlay.declare('X = "{root}"\nZ = ""')
+    names = {"VIRTUAL_ENV", "PYTHONNOUSERSITE", "PIP_REQUIRE_VIRTUALENV", "UV_SYSTEM_PYTHON"}
+    assert overlay.own() == {*names, "X", "Z"}
+    overlay.declare('PATH = "/only"')
+    assert overlay.own() == {*names, "PATH"}
 
 
 def test_nothing_of_the_caller_gets_in(overlay: Overlay) -> None:
