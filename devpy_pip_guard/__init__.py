@@ -18,6 +18,9 @@ CALLERS = "devpy-callers-value"
 OVERLAY_RECORD = "devpy.json"
 """The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
 
+BASE_SCRIPTS = "lib/devpy/bin"
+"""The folder in an overlay that holds a link for every console script of the base; second on PATH, behind `bin`."""
+
 _MOST_BYTES = 4 << 20
 """What is longer is no record."""
 
@@ -137,7 +140,7 @@ def supply(base: str) -> None:
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
-            _leave(os.path.join(active, "bin"))
+            _leave(active)
         for name, value, template in rules:
             callers = environ.get(name)
             environ[name] = (template and callers and _filled(name, template, callers)) or value
@@ -145,12 +148,13 @@ def supply(base: str) -> None:
         return
 
 
-def _leave(programs: str) -> None:
+def _leave(venv: str) -> None:
     """Take the programs of another overlay off PATH: they would run that one's code."""
     import os
 
+    programs = (f"{venv}/bin", f"{venv}/{BASE_SCRIPTS}")
     entries = os.environ.get("PATH", "").split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
+    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry not in programs])
 
 
 def _tell_of_copies(made: str) -> None:

@@ -28,7 +28,7 @@ from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
-from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, refuse_foreign
+from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, missing_scripts, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,6 +172,9 @@ def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
                 _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
             raise
         after = after._replace(editables={**_without(before.editables, plan.install), **built})
+    missing = missing_scripts(config.venv, before)
+    if missing and not plan.has_work:
+        pip.progress.note(f"linked the base's {', '.join(missing)} in {config.venv} again")
     _write_record(config, after)
     return plan
 
@@ -264,8 +267,9 @@ def _write_record(config: Config, now: Record) -> None:
     """Remember what is there now, unless nothing is new."""
     known = {path: files for path, files in now.editables.items() if path in config.editables}
     stamp = record.site_stamp(site_packages(config.venv, now.python))
-    if stamp != now.site_stamp:  # a script that has left the overlay gives its name back to the base's
-        base_scripts.link(Path(config.venv), Path(now.base), now.python)
+    # A script that has left the overlay gives its name back to the base's.
+    if stamp != now.site_stamp or missing_scripts(config.venv, now):
+        now = now._replace(scripts=base_scripts.link(Path(config.venv), Path(now.base), now.python))
     after = now._replace(complete=True, base_name=config.base, editables=known, site_stamp=stamp)
     if after != record.read(config.venv):
         record.write(after)

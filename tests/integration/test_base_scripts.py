@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from devpy_pip_guard import BASE_SCRIPTS
+
 from .channel import Channel
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
@@ -281,6 +283,48 @@ def test_nested_in_python(root: Path, devpy: Devpy) -> None:
 
 
 # As usual.
+
+
+REMOVED = "rm .venv/bin/sample-launcher; sample-launcher child"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["devpy", "sh", "-c", REMOVED],
+        ["bash", "-c", f"source .venv/bin/activate && {REMOVED}"],
+        [".venv/bin/python", "-c", f"import subprocess; subprocess.run(['sh', '-c', {REMOVED!r}])"],
+    ],
+    ids=["nested", "activated", "plain"],
+)
+def test_script_that_is_removed_meanwhile_still_runs_on_the_overlays_python(
+    root: Path, base: CondaEnvironment, devpy: Devpy, environ: Environ, command: list[str]
+) -> None:
+    """What comes next on PATH is the base's own."""
+    if command[0] == "devpy":
+        result = devpy(*command[1:], cwd=root)
+    else:
+        result = run(command, cwd=root, environ={**environ, "PATH": f"{environ['PATH']}:{base.prefix}/bin"})
+    assert json_of(result)["prefix"] == f"{root}/.venv"
+    note = f"devpy: linked the base's sample-launcher in {root}/.venv again\n"
+    assert devpy("sh", "-c", "command -v sample-launcher", cwd=root) == Result(
+        0, f"{root}/.venv/bin/sample-launcher\n", note
+    )
+
+
+def test_folder_of_links_that_is_removed_is_made_again(root: Path, devpy: Devpy) -> None:
+    shutil.rmtree(root / ".venv" / BASE_SCRIPTS)
+    (root / ".venv" / "bin" / "sample-launcher").unlink()
+    assert json.loads(devpy("sample-launcher", "child", cwd=root).out)["prefix"] == f"{root}/.venv"
+    assert (root / ".venv" / BASE_SCRIPTS / "sample-launcher").is_symlink()
+
+
+def test_scripts_without_permission_to_run_are_mended(root: Path, devpy: Devpy) -> None:
+    (root / ".venv" / "bin" / "sample-launcher").chmod(0o644)  # that of what it leads to
+    refused = devpy("--no-sync", "sample-launcher", "child", cwd=root)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("\n  devpy update-editables\n")
+    assert json.loads(devpy("sample-launcher", "child", cwd=root).out)["prefix"] == f"{root}/.venv"
 
 
 def test_argv_and_paths(root: Path, base: CondaEnvironment, devpy: Devpy) -> None:

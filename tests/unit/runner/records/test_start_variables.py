@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_pip_guard import CALLERS, START_VARIABLES, read_start_variables
+from devpy_pip_guard import BASE_SCRIPTS, CALLERS, START_VARIABLES, read_start_variables
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.base import condarc, installations
@@ -76,7 +76,7 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overlay:
 
 
 def test_without_scripts(overlay: Overlay) -> None:
-    path = f"{overlay.venv}/bin:{overlay.base}/bin"
+    path = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:{overlay.base}/bin"
     assert overlay.refresh() == {
         "CONDA_PREFIX": (str(overlay.base), ""),
         "CONDA_DEFAULT_ENV": ("base", ""),
@@ -113,13 +113,13 @@ def test_rules(overlay: Overlay, script: str, value: str, template: str, capfd: 
 
 def test_both_sides_of_path(overlay: Overlay) -> None:
     overlay.script('export PATH="/front:$PATH:/rear"\n')
-    ours = f"{overlay.venv}/bin:/front:{overlay.base}/bin"
+    ours = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/front:{overlay.base}/bin"
     assert overlay.refresh()["PATH"] == (f"{ours}:{os.defpath}:/rear", f"{ours}:{CALLERS}:/rear")
 
 
 def test_path_that_a_script_rewrites(overlay: Overlay) -> None:
     overlay.script("export PATH=/rewritten\n")
-    ours = f"{overlay.venv}/bin:/rewritten"
+    ours = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/rewritten"
     assert overlay.refresh()["PATH"] == (ours, f"{ours}:{CALLERS}")
 
 
@@ -149,7 +149,7 @@ def test_a_script_that_ends_the_shell(overlay: Overlay, end: str, capfd: pytest.
     rules = overlay.refresh()
     assert "X" not in rules
     assert rules["CONDA_PREFIX"] == (str(overlay.base), "")
-    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.base}/bin:{CALLERS}"
+    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:{overlay.base}/bin:{CALLERS}"
     assert capfd.readouterr() == ("", "")
     assert not overlay.is_rewritten()
 
