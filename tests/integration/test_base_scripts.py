@@ -16,6 +16,7 @@ from devpy_pip_guard import BASE_SCRIPTS
 from .channel import Channel
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
+from .mounts import DevpyInMounts, namespace
 from .projects import MakeRepository
 
 Environ = dict[str, str]  # the variables of a process
@@ -325,6 +326,19 @@ def test_scripts_without_permission_to_run_are_mended(root: Path, devpy: Devpy) 
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.endswith("\n  devpy update-editables\n")
     assert json.loads(devpy("sample-launcher", "child", cwd=root).out)["prefix"] == f"{root}/.venv"
+
+
+def test_disk_that_runs_nothing_is_named(root: Path, environ: Environ) -> None:
+    """The base's script would run, on the base's Python."""
+    with namespace() as mounts:
+        if mounts is None:
+            pytest.skip("no mount namespaces")
+        mounts.mount("--rbind", root, root)
+        mounts.mount("-o", "remount,bind,noexec", root)
+        result = DevpyInMounts(mounts, environ)("sample-launcher", "child", cwd=root)
+    assert (result.code, result.out) == (2, "")
+    assert f"devpy: {root}/.venv/lib/devpy/base-script cannot be executed where it lies\n" in result.err
+    assert result.err.endswith("to another folder\n")
 
 
 def test_argv_and_paths(root: Path, base: CondaEnvironment, devpy: Devpy) -> None:
