@@ -81,9 +81,9 @@ def _usable_overlay(
     if overlay.state == CURRENT:
         return overlay
     if sync:
-        from .overlay.sync import Wanted, bring_up_to_date
+        from .overlay.sync import SyncOptions, bring_up_to_date
 
-        bring_up_to_date(config, root, environ, Wanted())
+        bring_up_to_date(config, root, environ, SyncOptions())
         return examine(config)
     refuse_foreign(overlay, config)
     if overlay.state in (ABSENT, INCOMPLETE) or not os.path.exists(os.path.join(config.venv, "bin", "python")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..overlay.sync import Wanted, bring_up_to_date
+from ..overlay.sync import SyncOptions, bring_up_to_date
 from . import current_worktree
 
 TYPE_CHECKING = False
@@ -24,10 +24,10 @@ def execute(arguments: Namespace) -> int:
     :raises DevpyError: if that cannot be done; packages that were installed before are then as they were
     """
     root, config = current_worktree()
-    wanted = Wanted(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
-    done = bring_up_to_date(config, root, os.environ, wanted)
+    options = SyncOptions(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
+    plan = bring_up_to_date(config, root, os.environ, options)
     if not config.editables:
         print(f"No editable packages are declared in {config.file}")
-    elif not done.has_work:
+    elif not plan.has_work:
         print(f"Nothing to do: {len(config.editables)} declared, all installed and up to date")
     return 0

@@ -1,4 +1,4 @@
-"""Having virtualenv make an overlay, and telling the user if a virtualenv does what nobody foresaw."""
+"""Making an overlay by virtualenv. A release that does something unforeseen is named, with one that works."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from ..base.lookup import Base
     from .state import Overlay
 
-KNOWN_VIRTUALENV = "21.15.11"
-"""A release of virtualenv that makes overlays as it should."""
+WORKING_VIRTUALENV = "21.15.11"
+"""A release of virtualenv that makes working overlays."""
 
 
 def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
     """Write the overlay's own files through virtualenv. Call it under the lock.
 
-    Packages that are in it stay, unless its making was interrupted or their console scripts are gone. Those for another
-    Python than the base's do not stay either: the creator sees to that.
+    The packages in it stay, unless its making was interrupted or their console scripts are gone. The creator removes
+    those for another Python than the base's.
 
     :param overlay: what `examine` said
     :param environ: the caller's environment variables
@@ -49,8 +49,8 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     elif overlay.state == INCOMPLETE:
         _remove_remains(site_packages(config.venv, overlay.record.python))
     _make(config, base.prefix, environ)
-    made = record.read(config.venv)
-    missing = missing_parts(config.venv, made.python) if made else [os.path.join(config.venv, record.FILE_NAME)]
+    recorded = record.read(config.venv)
+    missing = missing_parts(config.venv, recorded.python) if recorded else [os.path.join(config.venv, record.FILE_NAME)]
     if missing:
         raise _unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
     launcher = os.path.join(config.venv, LAUNCHER)
@@ -59,18 +59,18 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
         raise DevpyError(f"{launcher} cannot be executed where it lies", mend)
 
 
-def _may_stay(made: Record, venv: str) -> bool:
+def _may_stay(recorded: Record, venv: str) -> bool:
     """Tell whether what is installed in an overlay is of use when its own files are written anew."""
-    if not (made.complete or made.built) or not has_pyvenv_cfg(venv):
+    if not (recorded.complete or recorded.built) or not has_pyvenv_cfg(venv):
         return False
-    return os.path.isdir(site_packages(venv, made.python)) and os.path.isdir(os.path.join(venv, "bin"))
+    return os.path.isdir(site_packages(venv, recorded.python)) and os.path.isdir(os.path.join(venv, "bin"))
 
 
 def _remove_remains(folder: str) -> None:
     """Remove what an interrupted pip leaves in the way of the next one.
 
-    It has put files aside, under names with a tilde, whose metadata would still be found. And it has begun to install:
-    RECORD comes last, and without it nothing can be uninstalled.
+    One is what pip has put aside under names with a tilde: its metadata would still count. The other is a distribution
+    without a RECORD, which pip writes last and without which it cannot uninstall.
 
     :param folder: the overlay's site-packages, absolute
     """
@@ -96,10 +96,10 @@ def _make(config: Config, base: str, environ: Mapping[str, str]) -> None:
     """
     options = ["--creator", "devpy", "--devpy-config", config.file, "--discovery", "builtin", "--no-seed"]
     python = os.path.join(base, "bin", "python")
-    # The overlay shall not depend on what the user has set for virtual environments of his own.
-    kept = {name: value for name, value in environ.items() if not name.startswith("VIRTUALENV_")}
-    kept["VIRTUALENV_CONFIG_FILE"] = os.devnull
-    _run([*options, "--python", python, config.venv], kept, config.venv, python)
+    # What the user has set for other virtual environments is not meant for the overlay.
+    variables = {name: value for name, value in environ.items() if not name.startswith("VIRTUALENV_")}
+    variables["VIRTUALENV_CONFIG_FILE"] = os.devnull
+    _run([*options, "--python", python, config.venv], variables, config.venv, python)
     scripts.extend(Path(config.venv, "bin"))
     atexit.unregister(scripts.extend)
 
@@ -133,5 +133,5 @@ def _unforeseen(what: str) -> DevpyError:
     :param what: it did instead
     """
     problem = f"virtualenv {installed_version('virtualenv')} {what}, which no release did that devpy was tested with"
-    mend = command(sys.executable, "-m", "pip", "install", f"virtualenv=={KNOWN_VIRTUALENV}")
+    mend = command(sys.executable, "-m", "pip", "install", f"virtualenv=={WORKING_VIRTUALENV}")
     return DevpyError(problem, mend)

@@ -38,7 +38,7 @@ def installed(site_packages: str) -> list[Editable]:
 
     :param site_packages: absolute
     """
-    note_read(site_packages)  # which tells of changes in the metadata, too: whoever installs replaces it
+    note_read(site_packages)  # enough for the metadata in it: installers replace whole folders there
     finders = (_from_metadata, _from_conda_pth)
     return [editable for find in finders for editable in find(site_packages)]
 
@@ -67,7 +67,7 @@ def remove_path_line(site_packages: str, path: str) -> None:
 
 
 def missing_at_start(site_packages: str) -> list[str]:
-    """Return what has to be installed into the overlay itself because editables need it before the base is there.
+    """Return what the overlay itself must hold, since editables in it import it before the bridge lets in the base.
 
     The `.pth` files of hatchling (`dev-mode-exact`) and pdm-backend (`editable-backend = "editables"`) import the
     library `editables`, and those of an overlay run ahead of the bridge to the base.
@@ -95,28 +95,32 @@ def build_files(path: str) -> dict[str, BuildFile]:
         if not os.path.isfile(file):  # reading a FIFO would wait for ever
             continue
         with open(file, "rb") as stream:
-            read = os.fstat(stream.fileno())
+            opened = os.fstat(stream.fileno())
             digest = hashlib.sha256(stream.read()).hexdigest()
-        files[name] = BuildFile(read.st_mtime_ns, read.st_size, digest)
+        files[name] = BuildFile(opened.st_mtime_ns, opened.st_size, digest)
     return files
 
 
-def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
-    """Tell whether a package's build files are others than those it was installed with.
+def build_files_changed(path: str, recorded: dict[str, BuildFile]) -> bool:
+    """Tell whether a package's build files have changed since it was installed.
 
-    A file is read only if its time has changed, as a switch of branches does without changing its content.
+    A file is read only if its time has changed: switching branches changes times without changing content.
+
+    :param path: the package's folder, absolute
+    :param recorded: its build files as they were, by their names
     """
     for name in BUILD_FILES:
         file = os.path.join(path, name)
-        known = before.get(name)
+        previous = recorded.get(name)
         if not is_file(file):
-            if known is not None:
+            if previous is not None:
                 return True
             continue
-        now = status(file)
-        if known is None or known.size != now.st_size:
+        current = status(file)
+        if previous is None or previous.size != current.st_size:
             return True
-        if known.mtime_ns != now.st_mtime_ns and build_files(path).get(name, known)[2] != known.sha256:
+        has_new_time = previous.mtime_ns != current.st_mtime_ns
+        if has_new_time and build_files(path).get(name, previous).sha256 != previous.sha256:
             return True
     return False
 

@@ -40,14 +40,14 @@ class Overlay(NamedTuple):
     rebuild: bool
     """Whether its own files must be written, not only its packages be brought up to date."""
     record: Record | None
-    """What it says of itself, if it does."""
+    """What it says of itself, if it has a record that can be read."""
 
 
 def examine(config: Config, base: str | None = None) -> Overlay:
-    """Tell the state of the overlay that a config asks for; everything else asks here. Only reads.
+    """Tell the state of the overlay that a config asks for. Changes nothing; whoever needs the state asks here.
 
     :param config: from devpy.toml
-    :param base: the prefix that the config's name leads to now; None to trust the one found when the overlay was made
+    :param base: the prefix that the config's name leads to now; None to trust the one in the record
     """
     venv = config.venv
     if not record.is_marked(venv):
@@ -55,28 +55,28 @@ def examine(config: Config, base: str | None = None) -> Overlay:
             return Overlay(ABSENT, [], True, None)
         if not record.is_marked(venv):  # nor has it been made meanwhile
             return Overlay(FOREIGN, [], False, None)
-    found = record.read(venv)
-    if found is None or not found.complete:
-        return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, found)
-    own = list(_outdated_files(config, found, base))
+    recorded = record.read(venv)
+    if recorded is None or not recorded.complete:
+        return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, recorded)
+    outdated_files = list(_outdated_files(config, recorded, base))
     reasons = [
-        *own,
-        *_unknown_base(config, found, base),
-        *_outdated_packages(config, found),
-        *_missing_links(config.venv, found),
+        *outdated_files,
+        *_unknown_base(config, recorded, base),
+        *_outdated_packages(config, recorded),
+        *_missing_links(venv, recorded),
     ]
-    return Overlay(STALE if reasons else CURRENT, reasons, bool(own), found)
+    return Overlay(STALE if reasons else CURRENT, reasons, bool(outdated_files), recorded)
 
 
 def refuse_foreign(overlay: Overlay, config: Config) -> None:
-    """Refuse to go on where something stands that devpy did not make, or that belongs to another worktree.
+    """Refuse an overlay that is not this worktree's to change.
 
-    :raises DevpyError: if the overlay's state is foreign, or it lies in a worktree inside this one
+    :raises DevpyError: if devpy did not make what stands there, or it lies in another worktree inside this one
     """
-    other = None if config.is_stack else _worktree_around(config.venv, config.root)
-    if other is not None:
-        problem = f"{config.file}: python.venv leads into another worktree, {other}"
-        raise DevpyError(problem, f"{command('cd', other)}, or name a folder outside of it")
+    worktree = None if config.is_stack else _worktree_around(config.venv, config.root)
+    if worktree is not None:
+        problem = f"{config.file}: python.venv leads into another worktree, {worktree}"
+        raise DevpyError(problem, f"{command('cd', worktree)}, or name a folder outside of it")
     if overlay.state == FOREIGN:
         mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
         raise DevpyError(f"{config.venv} was not made by devpy", mend)
@@ -97,24 +97,24 @@ def _worktree_around(venv: str, root: str) -> str | None:
     from devpy_pip_guard.worktrees import roots  # on the path of few commands
 
     real_root = os.path.realpath(root)
-    inside = (other for other in roots(os.path.dirname(venv)) if other != real_root and is_inside(other, real_root))
-    return next((other for other in inside if is_managed_elsewhere(other, root)), None)
+    inner = (folder for folder in roots(os.path.dirname(venv)) if folder != real_root and is_inside(folder, real_root))
+    return next((folder for folder in inner if is_managed_elsewhere(folder, root)), None)
 
 
-def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
-    if found.venv != real_path(config.venv):
-        yield f"moved or copied from {found.venv}"
-    if found.version != __version__:
-        yield f"made by devpy {found.version}, this is {__version__}"
-    if found.config != config.file:
-        yield f"made for {found.config}"
-    if base not in (None, found.base):
-        yield f"made for the conda environment {found.base}"
+def _outdated_files(config: Config, recorded: Record, base: str | None) -> Iterator[str]:
+    if recorded.venv != real_path(config.venv):
+        yield f"moved or copied from {recorded.venv}"
+    if recorded.version != __version__:
+        yield f"made by devpy {recorded.version}, this is {__version__}"
+    if recorded.config != config.file:
+        yield f"made for {recorded.config}"
+    if base not in (None, recorded.base):
+        yield f"made for the conda environment {recorded.base}"
     elif not exists(os.path.join(config.venv, "bin", "python")):
-        yield f"its Python is no longer in {found.base}"
-    elif found.base_stamp != record.base_stamp(found.base):
-        yield f"{found.base} has changed"
-    yield from _broken_files(config.venv, found.python)
+        yield f"its Python is no longer in {recorded.base}"
+    elif recorded.base_stamp != record.base_stamp(recorded.base):
+        yield f"{recorded.base} has changed"
+    yield from _broken_files(config.venv, recorded.python)
 
 
 def _broken_files(venv: str, python: str) -> Iterator[str]:
@@ -127,12 +127,15 @@ def _broken_files(venv: str, python: str) -> Iterator[str]:
 
 
 def has_pyvenv_cfg(venv: str) -> bool:
-    """Tell whether there is a pyvenv.cfg without which the overlay's Python would be the base's, and unguarded."""
+    """Tell whether pyvenv.cfg is there with the keys that devpy needs.
+
+    Without them, the overlay's Python would be the base's, and no guard would run.
+    """
     return {"home", pyvenv_cfg.CONFIG_KEY} <= pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def missing_parts(venv: str, python: str) -> list[str]:
-    """Return the files without which an overlay does not work and that are not there, or hold nothing of use.
+    """Return those of the files that an overlay needs which are missing, or hold nothing of use.
 
     :param venv: absolute
     :param python: as its record has it
@@ -141,24 +144,24 @@ def missing_parts(venv: str, python: str) -> list[str]:
     return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
-def missing_scripts(venv: str, found: Record, folders: tuple[str, ...] = SCRIPT_FOLDERS) -> list[str]:
+def missing_scripts(venv: str, recorded: Record, folders: tuple[str, ...] = SCRIPT_FOLDERS) -> list[str]:
     """Return the names of the base's console scripts for which an overlay lacks a link.
 
     :param venv: the overlay, absolute
-    :param found: its record
+    :param recorded: its record
     :param folders: where in the overlay to look for one in each
     """
     there = [set(names_in(os.path.join(venv, folder))) for folder in folders]
-    return [name for name in found.scripts if not all(name in names for names in there)]
+    return [name for name in recorded.scripts if not all(name in names for names in there)]
 
 
-def falls_through(venv: str, found: Record) -> bool:
+def falls_through(venv: str, recorded: Record) -> bool:
     """Tell whether PATH leads from an overlay to console scripts of the base, which run on the base's Python.
 
     :param venv: the overlay, absolute
-    :param found: the overlay's record
+    :param recorded: the overlay's record
     """
-    is_whole = may_execute(os.path.join(venv, LAUNCHER)) and not missing_scripts(venv, found, SCRIPT_FOLDERS[1:])
+    is_whole = may_execute(os.path.join(venv, LAUNCHER)) and not missing_scripts(venv, recorded, SCRIPT_FOLDERS[1:])
     return not is_whole
 
 
@@ -168,31 +171,31 @@ def parts(venv: str, python: str) -> list[str]:
     :param venv: absolute
     :param python: as its record has it
     """
-    own = in_site_packages(site_packages(venv, python))
-    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *own]
+    start_files = in_site_packages(site_packages(venv, python))
+    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *start_files]
 
 
-def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
-    if base is None and found.base_name != config.base:
-        yield f"made for {found.base_name or found.base}, not for {config.base}"
+def _unknown_base(config: Config, recorded: Record, base: str | None) -> Iterator[str]:
+    if base is None and recorded.base_name != config.base:
+        yield f"made for {recorded.base_name or recorded.base}, not for {config.base}"
 
 
-def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
+def _outdated_packages(config: Config, recorded: Record) -> Iterator[str]:
     for path in config.editables:
-        if path not in found.editables:
+        if path not in recorded.editables:
             yield f"not installed: {path}"
-        elif editables.build_files_changed(path, found.editables[path]):
+        elif editables.build_files_changed(path, recorded.editables[path]):
             yield f"build files changed: {path}"
-    for path in found.editables:
+    for path in recorded.editables:
         if path not in config.editables:
             yield f"no longer declared: {path}"
-    if config.install_deps and not found.has_deps:
+    if config.install_deps and not recorded.has_deps:
         yield "dependencies not installed"
-    if found.site_stamp != record.site_stamp(site_packages(config.venv, found.python)):
+    if recorded.site_stamp != record.site_stamp(site_packages(config.venv, recorded.python)):
         yield "packages in it have changed"
 
 
-def _missing_links(venv: str, found: Record) -> Iterator[str]:
-    missing = missing_scripts(venv, found)
+def _missing_links(venv: str, recorded: Record) -> Iterator[str]:
+    missing = missing_scripts(venv, recorded)
     if missing:
         yield f"console scripts are missing in it: {', '.join(missing)}"

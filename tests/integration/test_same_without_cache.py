@@ -1,6 +1,6 @@
-"""A run with a record behaves as one without, whatever has changed since the record was left.
+"""A run with a run cache behaves as one without, whatever has changed since the cache was left.
 
-Two worktrees that are alike in all but their names see the same change. One has a record, the other one has lost its.
+Two worktrees that are alike in all but their names see the same change. One has a run cache, the other has lost its.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ packages = ["self-built", "link"]
 WHICH = "{root}/{venv}/{base}"
 """
 # What is two seconds old is trusted by then; the test does not wait for so long.
-LEAVE_RECORD = """\
+LEAVE_CACHE = """\
 import sys
-from devpy_runner import cli, observations
+from devpy_runner import cli
+from devpy_runner.records import observations
 observations._YOUNG_SECONDS = 0.05
 sys.exit(cli.main(["true"]))
 """
@@ -101,15 +102,15 @@ class World:
     def devpy(self, root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Result:
         return run([sys.executable, "-m", "devpy_runner", *arguments], cwd=root, environ=environ or self.environ)
 
-    def leave_record(self, root: Path) -> None:
+    def leave_cache(self, root: Path) -> None:
         for _ in range(9):
             found = run_cache.read(str(root), self.environ)
             if found is not None and found.holds(self.environ):
                 return
             time.sleep(0.1)
-            result = run([sys.executable, "-c", LEAVE_RECORD], cwd=root, environ=self.environ)
+            result = run([sys.executable, "-c", LEAVE_CACHE], cwd=root, environ=self.environ)
             assert (result.code, result.out) == (0, "")
-        pytest.fail("no record")
+        pytest.fail("no run cache")
 
     def outcome(self, root: Path, environ: Mapping[str, str]) -> list[str]:
         """Run a command and return all that it has shown and done, with the worktrees' places left out."""
@@ -157,16 +158,16 @@ def made(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> World:
 
 @pytest.fixture
 def world(made: World) -> Iterator[World]:
-    """The world in which a command has left a record in both worktrees, and a moment has passed."""
+    """The world in which a command has left a run cache in both worktrees, and a moment has passed."""
     for root in made.trees:
-        made.leave_record(root)
+        made.leave_cache(root)
     time.sleep(0.05)  # longer than the clock of any file system ticks
     yield made
     made.undo()
 
 
 def assert_same(world: World, more: Mapping[str, str] | None = None) -> list[str]:
-    """Check that the worktree with a record and the one without come to the same, and return that."""
+    """Check that the worktree with a run cache and the one without come to the same, and return that."""
     one, two = world.trees
     environ = {**world.environ, **(more or {})}
     before = run_cache.read(str(one), world.environ)

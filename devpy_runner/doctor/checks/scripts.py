@@ -19,47 +19,47 @@ if TYPE_CHECKING:
 
     from ..setup import WorktreeSetup
 
-_CONDAS_OWN = ("conda", "mamba")
-"""Distributions whose programs devpy leaves to the installation that they manage."""
+_CONDA_DISTRIBUTIONS = ("conda", "mamba")
+"""Distributions whose programs run on the Python of the conda install that they manage."""
 
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; what counts is the file that `devpy NAME` would run."""
-    problems = [verdict for metadata in _distributions(setup) for verdict in _of_distribution(metadata, setup)]
+    problems = [verdict for metadata in _distributions(setup) for verdict in _distribution_verdicts(metadata, setup)]
     yield from problems
     if not problems:
         yield Verdict("scripts", OK, f"all console scripts run on {setup.python}")
 
 
-def _of_distribution(metadata: str, setup: WorktreeSetup) -> Iterator[Verdict]:
+def _distribution_verdicts(metadata: str, setup: WorktreeSetup) -> Iterator[Verdict]:
     path, venv = setup.state.environ.get("PATH", os.defpath), setup.config.venv
     for name in sorted(distributions.console_scripts(metadata)):
         program = shutil.which(name, path=path) or ""
         folder = os.path.dirname(program)
-        # What the base has lost, another environment on PATH may have: that is no program of the base.
+        # A script that the base has lost may be found in another environment on PATH: that one is not the base's.
         is_base = os.path.realpath(folder) == os.path.realpath(os.path.join(setup.record.base, "bin"))
         launcher = os.path.join(venv, LAUNCHER)
-        if _is_overlays(metadata, setup) and program and os.path.realpath(program) == os.path.realpath(launcher):
+        if _is_in_overlay(metadata, setup) and program and os.path.realpath(program) == os.path.realpath(launcher):
             text = f"devpy {name} finds no script of the overlay's {distributions.spelled_name(metadata)}"
             yield Verdict("scripts", FAILED, text, _mend(name, metadata, setup))
-        may_differ = is_base if not _is_overlays(metadata, setup) else folder != os.path.join(venv, "bin")
+        may_differ = is_base if not _is_in_overlay(metadata, setup) else folder != os.path.join(venv, "bin")
         python = _interpreter(program) if program and may_differ else ""
         if python:
             text = f"devpy {name} would run {program} on {python}, not on the overlay's Python"
             yield Verdict("scripts", FAILED, text, _mend(name, metadata, setup))
 
 
-def _is_overlays(metadata: str, setup: WorktreeSetup) -> bool:
+def _is_in_overlay(metadata: str, setup: WorktreeSetup) -> bool:
     return os.path.dirname(metadata) == setup.site_packages
 
 
 def _distributions(setup: WorktreeSetup) -> list[str]:
     """Return the metadata of each distribution that the overlay's Python sees, as `distributions.metadata` does."""
-    of_overlay = dict(distributions.metadata(setup.site_packages))
-    of_base = dict(distributions.metadata(setup.base_site_packages))
-    seen = {**of_base, **of_overlay}
-    return [seen[name] for name in sorted(seen) if name not in _CONDAS_OWN]
+    in_overlay = dict(distributions.metadata(setup.site_packages))
+    in_base = dict(distributions.metadata(setup.base_site_packages))
+    visible = {**in_base, **in_overlay}
+    return [visible[name] for name in sorted(visible) if name not in _CONDA_DISTRIBUTIONS]
 
 
 def _interpreter(program: str) -> str:
@@ -69,9 +69,9 @@ def _interpreter(program: str) -> str:
 
 
 def _mend(script: str, metadata: str, setup: WorktreeSetup) -> str:
-    """Return the command that writes a distribution's scripts anew, by whoever has installed it."""
+    """Return the command that has a distribution's installer write its scripts anew."""
     name = distributions.spelled_name(metadata)
-    if _is_overlays(metadata, setup):
+    if _is_in_overlay(metadata, setup):
         return "devpy update-editables --reinstall"
     if script in setup.record.scripts:  # the base's own is as it should be
         return "devpy update-editables"

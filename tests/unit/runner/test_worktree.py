@@ -29,8 +29,8 @@ def no_git_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def git(folder: Path, *arguments: str, **variables: str) -> str:
     environ = {**ENVIRON, "HOME": str(folder), **variables}
-    done = subprocess.run(["git", *arguments], cwd=folder, env=environ, check=True, capture_output=True)  # noqa: S607
-    return os.fsdecode(done.stdout[:-1])
+    completed = subprocess.run(["git", *arguments], cwd=folder, env=environ, check=True, capture_output=True)  # noqa: S607
+    return os.fsdecode(completed.stdout[:-1])
 
 
 def make_repository(path: Path) -> Path:
@@ -92,12 +92,12 @@ def test_a_configured_worktree(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variables", [{"GIT_DIR": "{r}/.git", "GIT_WORK_TREE": "{r}"}, {"GIT_DIR": "{r}/.git"}])
 def test_git_variables_decide(tmp_path: Path, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     repository = make_repository(tmp_path / "repository")
-    other = make_repository(tmp_path / "other")
+    other_repository = make_repository(tmp_path / "other")
     chosen = {name: value.format(r=repository) for name, value in variables.items()}
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
-    expected = git(other, "rev-parse", "--show-toplevel", **chosen)
-    assert find_root(str(other), {**ENVIRON, **chosen}) == expected
+    expected = git(other_repository, "rev-parse", "--show-toplevel", **chosen)
+    assert find_root(str(other_repository), {**ENVIRON, **chosen}) == expected
 
 
 def test_git_is_not_started_in_the_usual_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

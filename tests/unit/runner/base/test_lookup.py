@@ -159,13 +159,13 @@ def register(tmp_path: Path, *lines: str) -> None:
 
 def test_existing_environments(tmp_path: Path, root: Path, environ: dict[str, str]) -> None:
     shared = make_environment(root / "envs/torch")
-    other = make_environment(root / "envs/docs")
+    docs = make_environment(root / "envs/docs")
     hidden = make_environment(tmp_path / "home/.conda/envs/torch")
     removed = tmp_path / "removed"
     register(tmp_path, str(root), str(shared), str(hidden), "", str(removed))
     assert list(existing_environments(read_settings(environ), environ)) == [
         ("base", str(root)),
-        ("docs", str(other)),
+        ("docs", str(docs)),
         ("torch", str(shared)),
         (str(hidden), str(hidden)),
     ]

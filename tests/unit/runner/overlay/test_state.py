@@ -265,9 +265,20 @@ def test_something_was_installed_by_hand(made: Made) -> None:
 
 def test_all_reasons_are_told(made: Made) -> None:
     made.change(version="0.0.1", editables={})
-    found = overlay.examine(made.config, str(made.base))
-    assert len(found.reasons) == 2
-    assert found.rebuild
+    examined = overlay.examine(made.config, str(made.base))
+    assert len(examined.reasons) == 2
+    assert examined.rebuild
+
+
+def test_overlay_that_would_lie_in_another_worktree(made: Made) -> None:
+    inner = made.venv.parent / "my feature"
+    inner.mkdir()
+    (inner / ".git").touch()
+    configure(inner, TOML)
+    config = configure(made.venv.parent, '[python]\nbase_conda_env = "shared"\nvenv = "my feature/.venv"\n')
+    with pytest.raises(DevpyError, match=f"python.venv leads into another worktree, {inner}") as raised:
+        overlay.refuse_foreign(overlay.examine(config), config)
+    assert raised.value.mend == f"cd '{inner}', or name a folder outside of it"
 
 
 # Emptying and removing.

@@ -63,9 +63,9 @@ class Overlay:
         return {name: (value, template) for name, value, template in rules}
 
     def is_rewritten(self) -> bool:
-        before = os.stat(self.venv / START_VARIABLES).st_ino
+        inode = os.stat(self.venv / START_VARIABLES).st_ino
         self.refresh()
-        return os.stat(self.venv / START_VARIABLES).st_ino != before
+        return os.stat(self.venv / START_VARIABLES).st_ino != inode
 
 
 @pytest.fixture
@@ -113,14 +113,14 @@ def test_rules(overlay: Overlay, script: str, value: str, template: str, capfd: 
 
 def test_both_sides_of_path(overlay: Overlay) -> None:
     overlay.script('export PATH="/front:$PATH:/rear"\n')
-    ours = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/front:{overlay.base}/bin"
-    assert overlay.refresh()["PATH"] == (f"{ours}:{os.defpath}:/rear", f"{ours}:{CALLERS}:/rear")
+    front = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/front:{overlay.base}/bin"
+    assert overlay.refresh()["PATH"] == (f"{front}:{os.defpath}:/rear", f"{front}:{CALLERS}:/rear")
 
 
 def test_path_that_a_script_rewrites(overlay: Overlay) -> None:
     overlay.script("export PATH=/rewritten\n")
-    ours = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/rewritten"
-    assert overlay.refresh()["PATH"] == (ours, f"{ours}:{CALLERS}")
+    front = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/rewritten"
+    assert overlay.refresh()["PATH"] == (front, f"{front}:{CALLERS}")
 
 
 def test_declared_variables_come_last(overlay: Overlay) -> None:
@@ -220,8 +220,8 @@ def test_it_is_rewritten_for_other_settings_of_conda(overlay: Overlay) -> None:
 def test_it_stays_for_a_caller_with_other_settings_of_conda(overlay: Overlay) -> None:
     rules = overlay.refresh()
     (overlay.home / "other.yml").write_text("changeps1: false\n", encoding="utf-8")
-    others = {"CONDA_CHANGEPS1": "false", "CONDA_EXE": "/bin/sh", "_CONDA_ROOT": str(overlay.home), "LANG": "C"}
-    for name, value in {**others, "CONDARC": str(overlay.home / "other.yml")}.items():
+    settings = {"CONDA_CHANGEPS1": "false", "CONDA_EXE": "/bin/sh", "_CONDA_ROOT": str(overlay.home), "LANG": "C"}
+    for name, value in {**settings, "CONDARC": str(overlay.home / "other.yml")}.items():
         overlay.environ[name] = value
         assert overlay.state == CURRENT
         assert not overlay.is_rewritten()
