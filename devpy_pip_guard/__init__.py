@@ -18,6 +18,9 @@ CALLER_VALUE = "devpy-callers-value"
 OVERLAY_RECORD = "devpy.json"
 """The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
 
+BASE_SCRIPTS = "lib/devpy/bin"
+"""The folder in an overlay that holds a link for every console script of the base; second on PATH, behind `bin`."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     _Rule = tuple[str, str, str]
@@ -151,12 +154,12 @@ def supply(base: str) -> None:
         if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
             if _is_in_worktree_of(active):
                 return
-            _take_off_path(os.path.join(active, "bin"))
+            _take_off_path(active)
         if environ.get("CONDA_PREFIX") == base:
             if active == venv:  # which `sys.prefix` spells in another way
                 return
             rules = []
-            _put_first(os.path.join(venv, "bin"))
+            _put_first(venv)
         for name, value, template in rules + own:
             caller_value = environ.get(name)
             environ[name] = (template and caller_value and _filled(name, template, caller_value)) or value
@@ -177,20 +180,25 @@ def _is_in_worktree_of(active: str) -> bool:
     return is_inside(folder, active_root) and not (is_inside(folder, root) and len(root) > len(active_root))
 
 
-def _take_off_path(programs: str) -> None:
-    """Take a folder with programs off PATH, such as another overlay's, which would run that overlay's code."""
+def _take_off_path(venv: str) -> None:
+    """Take the programs of an overlay off PATH, such as another overlay's, which would run that overlay's code."""
     import os
 
+    programs = _programs(venv)
     entries = os.environ.get("PATH", "").split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry != programs])
+    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry not in programs])
 
 
-def _put_first(programs: str) -> None:
-    """Put the overlay's programs first on PATH: the base's would run whatever code the base holds."""
+def _put_first(venv: str) -> None:
+    """Put an overlay's programs first on PATH: the base's would run whatever code the base holds."""
     import os
 
-    _take_off_path(programs)
-    os.environ["PATH"] = os.pathsep.join([programs, os.environ["PATH"] or os.defpath])
+    _take_off_path(venv)
+    os.environ["PATH"] = os.pathsep.join([*_programs(venv), os.environ["PATH"] or os.defpath])
+
+
+def _programs(venv: str) -> "list[str]":
+    return [f"{venv}/bin", f"{venv}/{BASE_SCRIPTS}"]
 
 
 def _warn_of_copies(made: str) -> None:

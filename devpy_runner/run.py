@@ -44,7 +44,7 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
 
         refuse_install(command, cache.config, cache.base, folder)
     env = worktree_environment(cache.venv, cache.base, cache.settings, cache.variables, folder, environ)
-    execute(command, env.activation, first_on_path=env.bin, additions=env.variables, cwd=env.cwd)
+    execute(command, env.activation, first_on_path=env.first_on_path, additions=env.variables, cwd=env.cwd)
 
 
 def _folder(root: str, cwd: str) -> str:

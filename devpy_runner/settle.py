@@ -14,7 +14,7 @@ from .activate.environment import overlay_variables
 from .base import condarc
 from .messages import tell
 from .overlay.editables import undeclared
-from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
+from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_through, refuse_foreign
 from .records import run_cache, start_variables
 from .records.observations import observed
 from .records.run_cache import RunCache
@@ -88,6 +88,9 @@ def _usable_overlay(
     refuse_foreign(overlay, config)
     if overlay.state in (ABSENT, INCOMPLETE) or not os.path.exists(os.path.join(config.venv, "bin", "python")):
         raise DevpyError(f"{config.venv}: {overlay.state} overlay", "devpy update-editables")
+    if overlay.record is not None and falls_through(config.venv, overlay.record):
+        problem = f"{config.venv}: its console scripts would be the base's: {'; '.join(overlay.reasons)}"
+        raise DevpyError(problem, "devpy update-editables")
     _warn(f"{config.venv} is stale: {'; '.join(overlay.reasons)}\n  devpy update-editables")
     return overlay
 

@@ -1,7 +1,8 @@
 """The base's console scripts in an overlay's `bin`, where they run on the overlay's Python.
 
 A script of the base names the base's Python in its first line, so it would never see the overlay. In the overlay, each
-is a link to one launcher, which runs the base's script of that name.
+is a link to one launcher, which runs the base's script of that name. So it is in a second folder, which stands on PATH
+between the overlay's `bin` and the base's: no name that the first lacks leads to the base's own file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from devpy_pip_guard import distributions
 from devpy_pip_guard.files import shebang
 
-from .layout import LAUNCHER, site_packages
+from .layout import LAUNCHER, SCRIPT_FOLDERS, site_packages
 
 # Conda takes the installation it manages from the interpreter it runs on.
 _CONDA = re.compile(r"(conda|mamba)(-.*)?|activate|deactivate")
@@ -35,7 +36,17 @@ if sys.prefix == made and os.path.realpath(made) != venv:  # in a copy, whose fi
 link = sys.argv[0]
 while os.path.islink(link) and os.path.basename(os.readlink(link)) != "base-script":
     link = os.path.join(os.path.dirname(link), os.readlink(link))
-__file__ = os.path.join(os.fsdecode({base_bin!r}), os.path.basename(link))
+name = os.path.basename(link)
+__file__ = os.path.join(os.fsdecode({base_bin!r}), name)
+owner = {owners!r}.get(name)
+if owner:
+    from _devpy_guard import SITE_PACKAGES, distributions
+
+    if owner in dict(distributions.metadata(SITE_PACKAGES)):
+        text = "devpy: %s: the %s in %s has no such script, and that of another %s, %s, is not run"
+        text += "\\n  if it should have one: devpy update-editables --reinstall"
+        print(text % (name, owner, venv, owner, __file__), file=sys.stderr)
+        sys.exit(127)
 if sys.path and sys.path[0] == os.path.dirname(os.path.realpath(sys.argv[0])):
     sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
 try:
@@ -49,31 +60,39 @@ exec(compile(source, __file__, "exec"))
 """
 
 
-def link(venv: Path, base: Path, python: str) -> None:
-    """Make `bin` hold a link for every console script of the base, and no link for one that is gone.
+def link(venv: Path, base: Path, python: str) -> tuple[str, ...]:
+    """Make an overlay hold a link for every console script of the base, and no link for one that is gone.
 
-    There is none for a script of a distribution that the overlay has as well: the overlay has its own, or has dropped
-    it. Other files in the overlay's `bin`, such as the console script of an editable, stay as they are.
+    Those of a distribution that the overlay has as well are not run: the overlay has its own, or has dropped it. Other
+    files in the overlay's `bin`, such as the console script of an editable, stay as they are.
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
     :param python: the folder of its Python in `lib`
+    :return: the names of the scripts
     """
     launcher = venv / LAUNCHER
     launcher.parent.mkdir(parents=True, exist_ok=True)
-    body = _LAUNCHER_BODY.format(base_bin=os.fsencode(base / "bin"), venv=os.fsencode(venv), launcher=LAUNCHER)
+    names = tuple(sorted(console_scripts(base, python)))
+    owners = {name: owner for name, owner in _replaced_scripts(venv, base, python).items() if name in names}
+    places = {"base_bin": os.fsencode(base / "bin"), "venv": os.fsencode(venv), "launcher": LAUNCHER}
+    body = _LAUNCHER_BODY.format(owners=owners, **places)
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)
-    names = set(console_scripts(base, python)) - _replaced_scripts(venv, base, python)
-    target = os.path.join(os.pardir, LAUNCHER)
-    for entry in list(os.scandir(venv / "bin")):
+    for folder in SCRIPT_FOLDERS:
+        _link_in(venv / folder, os.path.relpath(LAUNCHER, folder), names)
+    return names
+
+
+def _link_in(folder: Path, target: str, names: tuple[str, ...]) -> None:
+    folder.mkdir(exist_ok=True)
+    for entry in list(os.scandir(folder)):
         if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in names:
             os.unlink(entry.path)
     for name in names:
-        script = venv / "bin" / name
-        if not os.path.lexists(script):
-            os.symlink(target, script)
+        if not os.path.lexists(folder / name):
+            os.symlink(target, folder / name)
 
 
 def console_scripts(base: Path, python: str) -> Iterator[str]:
@@ -96,12 +115,12 @@ def console_scripts(base: Path, python: str) -> Iterator[str]:
             yield entry.name
 
 
-def _replaced_scripts(venv: Path, base: Path, python: str) -> set[str]:
-    """Return the names of the base's scripts that come from distributions which the overlay has as well."""
+def _replaced_scripts(venv: Path, base: Path, python: str) -> dict[str, str]:
+    """Return the names of the base's scripts whose distributions the overlay has as well, with those of the latter."""
     overlay_packages, base_packages = (site_packages(os.fspath(prefix), python) for prefix in (venv, base))
     names = {name for name, _ in distributions.metadata(overlay_packages)}
-    replaced = [path for name, path in distributions.metadata(base_packages) if name in names]
-    return {script for path in replaced for script in distributions.console_scripts(path)}
+    replaced = [(name, path) for name, path in distributions.metadata(base_packages) if name in names]
+    return {script: name for name, path in replaced for script in distributions.console_scripts(path)}
 
 
 def _is_looked_up(command: list[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard import REST
+from devpy_pip_guard import BASE_SCRIPTS, REST
 
 PTH_BRIDGE, START_BRIDGE = "~devpy.pth", "~devpy.start"
 """The files that bring `site` to the bridge: the first up to Python 3.14, the second from 3.15 on (PEP 829).
@@ -19,6 +19,11 @@ ACTIVATE_SCRIPTS = ("activate", "activate.fish")
 
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")
+SCRIPT_FOLDERS = ("bin", BASE_SCRIPTS)
+"""Where an overlay has a link for each console script of the base: what goes first on PATH, in this order.
+
+The second one stays whole whatever becomes of the first, where pip and the user remove files.
+"""
 
 _IN_SITE_PACKAGES = ("sitecustomize.py", os.path.join(GUARD, "__init__.pyc"), os.path.join(GUARD, REST))
 

@@ -55,6 +55,8 @@ class Record(NamedTuple):
     """Whether dependencies that the base lacks have been installed too."""
     site_stamp: str
     """What `site_stamp` gave for the overlay when devpy last changed it or looked through it."""
+    scripts: tuple[str, ...] = ()
+    """The names of the base's console scripts, each of which has a link in the overlay."""
 
 
 def read(venv: str) -> Record | None:
@@ -166,5 +168,6 @@ def _parse(data: Any) -> Record:
         built=data["built"] is True,
         has_deps=data["has_deps"] is True,
         editables=editables,
+        scripts=tuple(str(name) for name in data.get("scripts", ())),
         **texts,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard import BASE_SCRIPTS
+
 from .activation import Activation, CondaSettings, activate
 
 TYPE_CHECKING = False
@@ -17,16 +19,17 @@ class Environment:
     """The environment that a command is started in.
 
     :param activation: the base's activation
-    :param bin_folder: the overlay's `bin`, absolute, first on PATH
+    :param venv: the overlay, absolute
     :param variables: those that are set after the activation
     :param cwd: the folder that the command runs in, absolute
     """
 
-    __slots__ = ("activation", "bin", "cwd", "variables")
+    __slots__ = ("activation", "cwd", "first_on_path", "variables", "venv")
 
-    def __init__(self, activation: Activation, bin_folder: str, variables: dict[str, str], cwd: str) -> None:
+    def __init__(self, activation: Activation, venv: str, variables: dict[str, str], cwd: str) -> None:
         self.activation = activation
-        self.bin = bin_folder
+        self.venv = venv
+        self.first_on_path = _programs(venv)
         self.variables = variables
         self.cwd = cwd
 
@@ -39,7 +42,7 @@ class Environment:
         from .execution import prepare
 
         additions = {**self.variables, **extra}
-        return prepare(command, self.activation, first_on_path=self.bin, additions=additions, cwd=self.cwd)
+        return prepare(command, self.activation, first_on_path=self.first_on_path, additions=additions, cwd=self.cwd)
 
 
 def worktree_environment(
@@ -56,7 +59,7 @@ def worktree_environment(
     :raises DevpyError: if a file that the base's activation reads is broken
     """
     activation = activate(_without_other_environments(environ, venv), base, settings)
-    return Environment(activation, os.path.join(venv, "bin"), variables, cwd)
+    return Environment(activation, venv, variables, cwd)
 
 
 def overlay_variables(config: Config, root: str, base: str) -> dict[str, str]:
@@ -85,10 +88,14 @@ def _without_other_environments(environ: Mapping[str, str], venv: str) -> dict[s
     cleaned = {name: value for name, value in environ.items() if name != "PYTHONHOME"}
     active = environ.get("VIRTUAL_ENV", venv)
     if active != venv and _is_overlay(active):
-        programs = os.path.join(active, "bin")
         entries = cleaned.get("PATH", os.defpath).split(os.pathsep)
-        cleaned["PATH"] = os.pathsep.join(entry for entry in entries if entry != programs)
+        cleaned["PATH"] = os.pathsep.join(entry for entry in entries if entry not in _programs(active))
     return cleaned
+
+
+def _programs(venv: str) -> list[str]:
+    """Return the folders of an overlay's programs, absolute, in their order on PATH."""
+    return [f"{venv}/bin", f"{venv}/{BASE_SCRIPTS}"]
 
 
 def _is_overlay(venv: str) -> bool:

@@ -64,7 +64,7 @@ def caller_environ() -> dict[str, str]:
 
 
 def prepare(
-    command: list[str], activation: Activation, *, first_on_path: str, additions: Mapping[str, str], cwd: str
+    command: list[str], activation: Activation, *, first_on_path: list[str], additions: Mapping[str, str], cwd: str
 ) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and the variables with which to start a command in the activated environment.
 
@@ -73,7 +73,7 @@ def prepare(
 
     :param command: the program, looked up on the final PATH unless it contains a slash, and its arguments
     :param activation: what `activate` returned
-    :param first_on_path: the folder that PATH is to start with and to hold only once, absolute
+    :param first_on_path: the folders that PATH is to start with and to hold only once, absolute
     :param additions: the variables to set last, exactly as given; a PATH among them replaces PATH as a whole
     :param cwd: the folder that the command is to be started in, absolute
     """
@@ -81,14 +81,14 @@ def prepare(
     if activation.deactivate_scripts or activation.activate_scripts:
         return _through_shell(command, activation, environ, first_on_path, additions)
     environ.update(activation.exports)
-    entries = [entry for entry in environ["PATH"].split(os.pathsep) if entry != first_on_path]
-    environ["PATH"] = os.pathsep.join([first_on_path, *entries])
+    entries = [entry for entry in environ["PATH"].split(os.pathsep) if entry not in first_on_path]
+    environ["PATH"] = os.pathsep.join([*first_on_path, *entries])
     environ.update(additions)
     return list(command), environ
 
 
 def execute(
-    command: list[str], activation: Activation, *, first_on_path: str, additions: Mapping[str, str], cwd: str
+    command: list[str], activation: Activation, *, first_on_path: list[str], additions: Mapping[str, str], cwd: str
 ) -> NoReturn:
     """Become the command; the parameters are those of `prepare`.
 
@@ -124,7 +124,7 @@ def _through_shell(
     command: list[str],
     activation: Activation,
     environ: dict[str, str],
-    first_on_path: str,
+    first_on_path: list[str],
     additions: Mapping[str, str],
 ) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and variables of a shell that runs `activated.sh`."""
@@ -139,7 +139,7 @@ def _through_shell(
         *_steps("source", activation.deactivate_scripts),
         *_steps("export", [f"{n}={value}" for n, value in activation.exports.items() if n not in past_shell]),
         *_steps("source", activation.activate_scripts),
-        *(("export", "PATH=" + additions["PATH"]) if "PATH" in additions else ("prepend", first_on_path)),
+        *(("export", "PATH=" + additions["PATH"]) if "PATH" in additions else _steps("prepend", first_on_path[::-1])),
         *(("close", "2") if sys.stderr is None else ()),
         *("exec", command[0]),
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
-from devpy_virtualenv_plugin.layout import PTH_BRIDGE, START_BRIDGE, site_packages
+from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, site_packages
 from devpy_virtualenv_plugin.lock import empty
 from devpy_virtualenv_plugin.mends import command
 
@@ -53,6 +53,10 @@ def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, st
     missing = missing_parts(config.venv, recorded.python) if recorded else [os.path.join(config.venv, record.FILE_NAME)]
     if missing:
         raise _unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
+    launcher = os.path.join(config.venv, LAUNCHER)
+    if not os.access(launcher, os.X_OK):
+        mend = f"mount it without noexec, or set python.venv in {config.file} to another folder"
+        raise DevpyError(f"{launcher} cannot be executed where it lies", mend)
 
 
 def _may_stay(recorded: Record, venv: str) -> bool:

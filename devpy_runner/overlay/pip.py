@@ -74,7 +74,7 @@ class Pip(NamedTuple):
         import subprocess
 
         argv, environ = self.environment.prepare(
-            [os.path.join(self.environment.bin, "python"), "-m", "pip", *arguments], extra=_SETTINGS
+            [os.path.join(self.environment.venv, "bin", "python"), "-m", "pip", *arguments], extra=_SETTINGS
         )
         printed: list[str] = []
         package = ""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, real_path
+from devpy_pip_guard.files import exists, is_file, may_execute, names_in, real_path
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.layout import LAUNCHER, in_site_packages, site_packages
+from devpy_virtualenv_plugin.layout import LAUNCHER, SCRIPT_FOLDERS, in_site_packages, site_packages
 from devpy_virtualenv_plugin.mends import command
 from devpy_virtualenv_plugin.record import Record
 
@@ -59,7 +59,12 @@ def examine(config: Config, base: str | None = None) -> Overlay:
     if recorded is None or not recorded.complete:
         return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, recorded)
     outdated_files = list(_outdated_files(config, recorded, base))
-    reasons = [*outdated_files, *_unknown_base(config, recorded, base), *_outdated_packages(config, recorded)]
+    reasons = [
+        *outdated_files,
+        *_unknown_base(config, recorded, base),
+        *_outdated_packages(config, recorded),
+        *_missing_links(venv, recorded),
+    ]
     return Overlay(STALE if reasons else CURRENT, reasons, bool(outdated_files), recorded)
 
 
@@ -115,6 +120,8 @@ def _outdated_files(config: Config, recorded: Record, base: str | None) -> Itera
 def _broken_files(venv: str, python: str) -> Iterator[str]:
     if missing_parts(venv, python):
         yield "a part of it is missing"
+    elif not may_execute(os.path.join(venv, LAUNCHER)):
+        yield "what runs the base's console scripts in it cannot be executed"
     for script in scripts.not_extended(os.path.join(venv, "bin")):
         yield f"{script} does not activate the base"
 
@@ -135,6 +142,27 @@ def missing_parts(venv: str, python: str) -> list[str]:
     """
     missing = [path for path in parts(venv, python) if not is_file(path)]
     return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
+
+
+def missing_scripts(venv: str, recorded: Record, folders: tuple[str, ...] = SCRIPT_FOLDERS) -> list[str]:
+    """Return the names of the base's console scripts for which an overlay lacks a link.
+
+    :param venv: the overlay, absolute
+    :param recorded: its record
+    :param folders: where in the overlay to look for one in each
+    """
+    there = [set(names_in(os.path.join(venv, folder))) for folder in folders]
+    return [name for name in recorded.scripts if not all(name in names for names in there)]
+
+
+def falls_through(venv: str, recorded: Record) -> bool:
+    """Tell whether PATH leads from an overlay to console scripts of the base, which run on the base's Python.
+
+    :param venv: the overlay, absolute
+    :param recorded: the overlay's record
+    """
+    is_whole = may_execute(os.path.join(venv, LAUNCHER)) and not missing_scripts(venv, recorded, SCRIPT_FOLDERS[1:])
+    return not is_whole
 
 
 def parts(venv: str, python: str) -> list[str]:
@@ -165,3 +193,9 @@ def _outdated_packages(config: Config, recorded: Record) -> Iterator[str]:
         yield "dependencies not installed"
     if recorded.site_stamp != record.site_stamp(site_packages(config.venv, recorded.python)):
         yield "packages in it have changed"
+
+
+def _missing_links(venv: str, recorded: Record) -> Iterator[str]:
+    missing = missing_scripts(venv, recorded)
+    if missing:
+        yield f"console scripts are missing in it: {', '.join(missing)}"

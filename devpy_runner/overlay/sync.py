@@ -28,7 +28,7 @@ from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
-from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, refuse_foreign
+from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, missing_scripts, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +169,9 @@ def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
             raise
         unchanged = _without_packages(recorded, plan.install).editables
         updated = updated._replace(editables={**unchanged, **build_files})
+    missing = missing_scripts(config.venv, recorded)
+    if missing and not plan.has_work:
+        pip.progress.note(f"linked the base's {', '.join(missing)} in {config.venv} again")
     _write_record(config, updated)
     return plan
 
@@ -283,8 +286,10 @@ def _write_record(config: Config, updated: Record) -> None:
     """
     declared = {path: files for path, files in updated.editables.items() if path in config.editables}
     stamp = record.site_stamp(site_packages(config.venv, updated.python))
-    if stamp != updated.site_stamp:  # where the overlay has lost a script, the base's script of that name is linked
-        base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
+    # Where the overlay has lost a script, the base's script of that name is linked.
+    if stamp != updated.site_stamp or missing_scripts(config.venv, updated):
+        scripts = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
+        updated = updated._replace(scripts=scripts)
     complete = updated._replace(complete=True, base_name=config.base, editables=declared, site_stamp=stamp)
     if complete != record.read(config.venv):
         record.write(complete)

@@ -104,11 +104,13 @@ def _inputs(config: Config, base: str, environ: Mapping[str, str]) -> str:
     :raises DevpyError: if a file that the base's activation reads is broken
     """
     login = _login(environ, ("HOME",))
-    activation = _environment(config, base, _settings(base, login), login).activation
+    env = _environment(config, base, _settings(base, login), login)
+    activation = env.activation
     for script in activation.activate_scripts:  # which shells will read
         note_read(script)
     scripts = [(script, state(script)) for script in activation.activate_scripts]
-    return repr((__version__, config.venv, base, _overlay_variables(config, base), activation.exports, scripts))
+    variables = _overlay_variables(config, base)
+    return repr((__version__, config.venv, base, env.first_on_path, variables, activation.exports, scripts))
 
 
 def _login(environ: Mapping[str, str], names: tuple[str, ...]) -> Variables:

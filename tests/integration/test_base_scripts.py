@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from devpy_pip_guard import BASE_SCRIPTS
+
 from .channel import Channel
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
+from .mounts import DevpyInMounts, namespace
 from .projects import MakeRepository
 
 Environ = dict[str, str]  # the variables of a process
@@ -281,6 +284,61 @@ def test_nested_in_python(root: Path, devpy: Devpy) -> None:
 
 
 # As usual.
+
+
+REMOVED = "rm .venv/bin/sample-launcher; sample-launcher child"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["devpy", "sh", "-c", REMOVED],
+        ["bash", "-c", f"source .venv/bin/activate && {REMOVED}"],
+        [".venv/bin/python", "-c", f"import subprocess; subprocess.run(['sh', '-c', {REMOVED!r}])"],
+    ],
+    ids=["nested", "activated", "plain"],
+)
+def test_script_that_is_removed_meanwhile_still_runs_on_the_overlays_python(
+    root: Path, base: CondaEnvironment, devpy: Devpy, environ: Environ, command: list[str]
+) -> None:
+    """What comes next on PATH is the base's own."""
+    if command[0] == "devpy":
+        result = devpy(*command[1:], cwd=root)
+    else:
+        result = run(command, cwd=root, environ={**environ, "PATH": f"{environ['PATH']}:{base.prefix}/bin"})
+    assert json_of(result)["prefix"] == f"{root}/.venv"
+    note = f"devpy: linked the base's sample-launcher in {root}/.venv again\n"
+    assert devpy("sh", "-c", "command -v sample-launcher", cwd=root) == Result(
+        0, f"{root}/.venv/bin/sample-launcher\n", note
+    )
+
+
+def test_folder_of_links_that_is_removed_is_made_again(root: Path, devpy: Devpy) -> None:
+    shutil.rmtree(root / ".venv" / BASE_SCRIPTS)
+    (root / ".venv" / "bin" / "sample-launcher").unlink()
+    assert json.loads(devpy("sample-launcher", "child", cwd=root).out)["prefix"] == f"{root}/.venv"
+    assert (root / ".venv" / BASE_SCRIPTS / "sample-launcher").is_symlink()
+
+
+def test_scripts_without_permission_to_run_are_mended(root: Path, devpy: Devpy) -> None:
+    (root / ".venv" / "bin" / "sample-launcher").chmod(0o644)  # that of what it leads to
+    refused = devpy("--no-sync", "sample-launcher", "child", cwd=root)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("\n  devpy update-editables\n")
+    assert json.loads(devpy("sample-launcher", "child", cwd=root).out)["prefix"] == f"{root}/.venv"
+
+
+def test_disk_that_runs_nothing_is_named(root: Path, environ: Environ) -> None:
+    """The base's script would run, on the base's Python."""
+    with namespace() as mounts:
+        if mounts is None:
+            pytest.skip("no mount namespaces")
+        mounts.mount("--rbind", root, root)
+        mounts.mount("-o", "remount,bind,noexec", root)
+        result = DevpyInMounts(mounts, environ)("sample-launcher", "child", cwd=root)
+    assert (result.code, result.out) == (2, "")
+    assert f"devpy: {root}/.venv/lib/devpy/base-script cannot be executed where it lies\n" in result.err
+    assert result.err.endswith("to another folder\n")
 
 
 def test_argv_and_paths(root: Path, base: CondaEnvironment, devpy: Devpy) -> None:

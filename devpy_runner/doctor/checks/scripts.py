@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard import distributions
 from devpy_pip_guard.files import beginning, shebang
+from devpy_virtualenv_plugin.layout import LAUNCHER
 from devpy_virtualenv_plugin.mends import conda_install
 
 from ...plugin import FAILED, OK, Verdict, hookimpl
@@ -38,11 +39,15 @@ def _distribution_verdicts(metadata: str, setup: WorktreeSetup) -> Iterator[Verd
         folder = os.path.dirname(program)
         # A script that the base has lost may be found in another environment on PATH: that one is not the base's.
         is_base = os.path.realpath(folder) == os.path.realpath(os.path.join(setup.record.base, "bin"))
+        launcher = os.path.join(venv, LAUNCHER)
+        if _is_in_overlay(metadata, setup) and program and os.path.realpath(program) == os.path.realpath(launcher):
+            text = f"devpy {name} finds no script of the overlay's {distributions.spelled_name(metadata)}"
+            yield Verdict("scripts", FAILED, text, _mend(name, metadata, setup))
         may_differ = is_base if not _is_in_overlay(metadata, setup) else folder != os.path.join(venv, "bin")
         python = _interpreter(program) if program and may_differ else ""
         if python:
             text = f"devpy {name} would run {program} on {python}, not on the overlay's Python"
-            yield Verdict("scripts", FAILED, text, _mend(metadata, setup))
+            yield Verdict("scripts", FAILED, text, _mend(name, metadata, setup))
 
 
 def _is_in_overlay(metadata: str, setup: WorktreeSetup) -> bool:
@@ -63,11 +68,13 @@ def _interpreter(program: str) -> str:
     return next((word for word in words if "python" in os.path.basename(word)), "")
 
 
-def _mend(metadata: str, setup: WorktreeSetup) -> str:
+def _mend(script: str, metadata: str, setup: WorktreeSetup) -> str:
     """Return the command that has a distribution's installer write its scripts anew."""
     name = distributions.spelled_name(metadata)
     if _is_in_overlay(metadata, setup):
         return "devpy update-editables --reinstall"
+    if script in setup.record.scripts:  # the base's own is as it should be
+        return "devpy update-editables"
     installer = [*distributions.read_lines(os.path.join(metadata, "INSTALLER")), ""][0]
     base = setup.record.base
     if installer == "conda":

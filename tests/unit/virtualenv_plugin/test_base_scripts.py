@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import devpy_pip_guard
 from devpy_virtualenv_plugin import base_scripts, layout
 
-PYTHON = "python3.11"
+PYTHON = "python{}.{}".format(*sys.version_info[:2])
 BODY = "import sys\nprint(sys.argv[0], __name__, sys.argv[1:])\n"
 
 
@@ -236,8 +237,10 @@ def add_metadata(prefix: Path, folder: str, name: str, **files: str) -> None:
         (path / file.replace("entry_points", "entry_points.txt")).write_text(text, encoding="utf-8")
 
 
-def linked(venv: Path) -> list[str]:
-    return sorted(path.name for path in (venv / "bin").iterdir() if path.is_symlink() and path.name != "python")
+def add_guard(venv: Path) -> None:
+    """Put the guard where the overlay's Python finds it, as the creator does."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    shutil.copytree(Path(devpy_pip_guard.__file__).parent, venv / SITE_PACKAGES / layout.GUARD)
 
 
 @pytest.fixture
@@ -248,31 +251,39 @@ def shared(venv: Path, base: Path) -> tuple[Path, Path]:
     recorded = "sample.py,sha256=0,1\n../../../bin/old-file,sha256=0,1\nsample/bin/tool,,\n"
     add_metadata(base, "sample_name-1.0.dist-info", "sample-name", entry_points=ENTRY_POINTS, RECORD=recorded)
     add_metadata(base, "other-1.0.dist-info", "other", entry_points="[console_scripts]\ntool = m:f\n")
-    (venv / SITE_PACKAGES).mkdir(parents=True)
+    add_guard(venv)
     return venv, base
 
 
 @pytest.mark.parametrize("name", ["sample_name", "Sample.Name", "SAMPLE__name", "sample-name"])
 def test_scripts_of_a_distribution_that_the_overlay_has(shared: tuple[Path, Path], name: str) -> None:
     venv, base = shared
-    base_scripts.link(venv, base, PYTHON)
-    assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
     add_metadata(venv, f"{name}-2.0.dist-info", name)
-    (venv / "bin" / "old").unlink()
-    (venv / "bin" / "old").write_text("#!/bin/sh\necho the overlay's own\n", encoding="utf-8")
+    (venv / "bin" / "old").write_text("#!/bin/sh\necho of the overlay\n", encoding="utf-8")
+    (venv / "bin" / "old").chmod(0o755)
     base_scripts.link(venv, base, PYTHON)
-    assert linked(venv) == ["not-one", "tool"]
-    assert "the overlay's own" in (venv / "bin" / "old").read_text("utf-8")
+    assert run(venv / "bin" / "old") == "of the overlay"
+    assert run(venv / "bin" / "tool").endswith("__main__ []")
+    for script in (venv / "bin" / "old-window", venv / devpy_pip_guard.BASE_SCRIPTS / "old"):
+        done = subprocess.run([script], check=False, capture_output=True, encoding="utf-8", env={})
+        problem, mend = done.stderr.splitlines()
+        has_none = f"the sample-name in {venv} has no such script"
+        assert problem == (
+            f"devpy: {script.name}: {has_none}, and that of another sample-name, {base}/bin/{script.name}, is not run"
+        )
+        assert mend.endswith("devpy update-editables --reinstall")
+        assert (done.returncode, done.stdout) == (127, "")
 
 
 def test_scripts_come_back_when_the_distribution_leaves_the_overlay(shared: tuple[Path, Path]) -> None:
+    """At once, as in a shell in which pip has just uninstalled it."""
     venv, base = shared
     (venv / SITE_PACKAGES / "sample-name.egg-link").write_text("/src\n.", encoding="utf-8")
     base_scripts.link(venv, base, PYTHON)
-    assert linked(venv) == ["not-one", "tool"]
+    old = venv / devpy_pip_guard.BASE_SCRIPTS / "old"
+    assert subprocess.run([old], check=False, capture_output=True, env={}).returncode == 127
     (venv / SITE_PACKAGES / "sample-name.egg-link").unlink()
-    base_scripts.link(venv, base, PYTHON)
-    assert linked(venv) == ["not-one", "old", "old-file", "old-window", "tool"]
+    assert run(old, "x") == f"{old} __main__ ['x']"
 
 
 def test_scripts_of_the_bases_egg_link(shared: tuple[Path, Path], tmp_path: Path) -> None:
@@ -283,4 +294,5 @@ def test_scripts_of_the_bases_egg_link(shared: tuple[Path, Path], tmp_path: Path
     (base / SITE_PACKAGES / "My-Egg.egg-link").write_text(f"{tmp_path}/src\n.", encoding="utf-8")
     add_metadata(venv, "my_egg-2.0.dist-info", "my-egg")
     base_scripts.link(venv, base, PYTHON)
-    assert linked(venv) == ["not-one", "old", "old-file", "old-window"]
+    done = subprocess.run([venv / "bin" / "tool"], check=False, capture_output=True, encoding="utf-8", env={})
+    assert done.stderr.startswith(f"devpy: tool: the my-egg in {venv} has no such script")

@@ -98,7 +98,7 @@ def test_truncated_record_is_none(tmp_path: Path, size: int) -> None:
     assert record.read(str(tmp_path)) is None
 
 
-@pytest.mark.parametrize("missing", Record._fields)
+@pytest.mark.parametrize("missing", [name for name in Record._fields if name not in Record._field_defaults])
 def test_record_with_a_missing_field_is_none(tmp_path: Path, missing: str) -> None:
     record.write(make_record(tmp_path))
     file = tmp_path / record.FILE_NAME

@@ -202,7 +202,7 @@ class Tree(NamedTuple):
     def run(self, start: dict[str, str], prefix: str, settings: CondaSettings) -> subprocess.CompletedProcess[bytes]:
         activation = activate(start, prefix, settings)
         # The folder first on PATH is tested elsewhere; here it is the one that activation puts first anyway.
-        first = activation.exports["PATH"].split(":")[0]
+        first = activation.exports["PATH"].split(":")[:1]
         arguments, environ = prepare(
             ["/usr/bin/env", "-0"], activation, first_on_path=first, additions={}, cwd=str(self.tmp)
         )

@@ -48,6 +48,7 @@ class Devpy:
         self.after: list[str] = []
         self.exports = {"PATH": SYSTEM}
         self.additions: dict[str, str] = {}
+        self.first = ["first"]
         self.environ = {"PATH": SYSTEM, "LANG": "C.UTF-8"}
 
     def script(self, text: str) -> str:
@@ -65,7 +66,8 @@ class Devpy:
 
     def arguments(self, *command: str | bytes) -> list[str | bytes]:
         facts = {"sh": self.sh, "before": self.before, "after": self.after, "exports": self.exports}
-        facts.update(first=str(self.folder / "first"), additions=self.additions, cwd=str(self.folder))
+        first = [str(self.folder / name) for name in self.first]
+        facts.update(first=first, additions=self.additions, cwd=str(self.folder))
         return [sys.executable, "-I", "-c", PROGRAM, json.dumps(facts), *command]
 
     def start(self, *command: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
@@ -233,6 +235,16 @@ def test_a_script_without_a_header_is_run_by_sh(devpy: Devpy) -> None:
     assert devpy.run("old", "a  b").stdout == b"a  b\n"
 
 
+@pytest.mark.parametrize("has_script", [False, True])
+def test_two_folders_are_first_on_path_in_their_order(devpy: Devpy, has_script: bool) -> None:
+    devpy.first = ["first", "second"]
+    first, second = (str(devpy.folder / name) for name in devpy.first)
+    devpy.exports["PATH"] = f"{second}:{first}:{SYSTEM}"
+    if has_script:
+        devpy.script('export PATH="/early:$PATH"\n')
+    assert devpy.environment()["PATH"] == f"{first}:{second}:{'/early:' if has_script else ''}{SYSTEM}"
+
+
 def test_the_folder_is_on_path_once_and_first(devpy: Devpy) -> None:
     first = str(devpy.folder / "first")
     devpy.exports["PATH"] = f"/a:{first}::/b:{first}:/a"
@@ -321,7 +333,7 @@ def test_a_missing_directory(tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     activation = Activation({"PATH": SYSTEM}, [], {"PATH": SYSTEM}, [])
     with pytest.raises(DevpyError, match="No such file or directory") as raised:
-        execute(["true"], activation, first_on_path="/f", additions={}, cwd=gone)
+        execute(["true"], activation, first_on_path=["/f"], additions={}, cwd=gone)
     assert raised.value.problem.startswith(f"{gone}: ")
 
 
@@ -424,7 +436,7 @@ def test_limits_and_folder_set_by_a_script_reach_the_command(scripted: Devpy) ->
 def test_the_shell_is_the_callers_bash_or_else_sh(tmp_path: Path) -> None:
     def shell(path: str) -> str:
         activation = Activation({"PATH": path}, [], {"PATH": SYSTEM}, ["/x.sh"])
-        return prepare(["x"], activation, first_on_path="/f", additions={}, cwd="/")[0][0]
+        return prepare(["x"], activation, first_on_path=["/f"], additions={}, cwd="/")[0][0]
 
     (tmp_path / "bash").symlink_to("/bin/sh")
     assert shell(f"/nowhere:{tmp_path}:/bin") == str(tmp_path / "bash")
@@ -457,7 +469,7 @@ def test_any_value_is_the_same_through_the_shell(
     for scripts in ([], [str(folder / "nothing.sh")]):
         activation = Activation({"PATH": SYSTEM}, [], {**exports, "PATH": SYSTEM}, scripts)
         command = ["sh", "-c", 'printf "%s\\0" "$@"; exec env -0', "sh", *arguments]
-        words, environ = prepare(command, activation, first_on_path="/f", additions=additions, cwd=str(folder))
+        words, environ = prepare(command, activation, first_on_path=["/f"], additions=additions, cwd=str(folder))
         completed = subprocess.run(words, env=environ, cwd=folder, capture_output=True, check=False)
         assert completed.stderr == b""
         outputs.append(sorted(completed.stdout.split(b"\0")))

@@ -13,6 +13,7 @@ from devpy_runner.doctor.interpreter import State
 from devpy_runner.doctor.setup import WorktreeSetup
 from devpy_runner.overlay.state import CURRENT, Overlay
 from devpy_runner.plugin import FAILED, OK, Verdict
+from devpy_virtualenv_plugin.layout import LAUNCHER
 from devpy_virtualenv_plugin.record import Record
 
 SITE_PACKAGES = Path("lib", "python3.11", "site-packages")
@@ -113,6 +114,27 @@ def test_script_of_the_overlay_that_is_gone(setup: WorktreeSetup, other: Path) -
     script = program(other / "bin" / "mine", f"#!{other}/bin/python\n")
     text = f"devpy mine would run {script} on {other}/bin/python, not on the overlay's Python"
     assert list(scripts.devpy_check(setup)) == [Verdict("scripts", FAILED, text, "devpy update-editables --reinstall")]
+
+
+def test_script_of_the_overlay_in_whose_place_is_the_bases(setup: WorktreeSetup) -> None:
+    """What runs that one refuses to."""
+    venv = Path(setup.config.venv)
+    distribution(venv, "mine")
+    (venv / LAUNCHER).parent.mkdir()
+    launcher = program(venv / LAUNCHER, f"#!{venv}/bin/python\n")
+    (venv / "bin" / "mine").symlink_to(launcher)
+    text = "devpy mine finds no script of the overlay's mine"
+    assert list(scripts.devpy_check(setup)) == [Verdict("scripts", FAILED, text, "devpy update-editables --reinstall")]
+
+
+def test_link_in_the_overlay_that_is_gone(setup: WorktreeSetup, base: Path) -> None:
+    """The base is shared and well."""
+    distribution(base, "tool")
+    script = program(base / "bin" / "tool", f"#!{base}/bin/python\n")
+    record = setup.record._replace(scripts=("tool",))
+    setup.__dict__["overlay"] = Overlay(CURRENT, [], False, record)
+    text = f"devpy tool would run {script} on {base}/bin/python, not on the overlay's Python"
+    assert list(scripts.devpy_check(setup)) == [Verdict("scripts", FAILED, text, "devpy update-editables")]
 
 
 def test_programs_that_are_no_concern_of_the_overlay(setup: WorktreeSetup, base: Path, other: Path) -> None:

@@ -14,7 +14,7 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_runner.overlay import editables, removal
 from devpy_runner.overlay import state as overlay
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.layout import site_packages
+from devpy_virtualenv_plugin.layout import LAUNCHER, SCRIPT_FOLDERS, site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
@@ -65,6 +65,10 @@ def made(tmp_path: Path) -> Made:
         Path(part).parent.mkdir(parents=True, exist_ok=True)
         Path(part).touch()
     (venv / "pyvenv.cfg").write_text(PYVENV_CFG, encoding="utf-8")
+    (venv / LAUNCHER).chmod(0o755)
+    for part in SCRIPT_FOLDERS:
+        (venv / part).mkdir(exist_ok=True)
+        (venv / part / "tool").symlink_to(os.path.relpath(LAUNCHER, part))
     config = configure(root, TOML)
     record.write(
         Record(
@@ -80,6 +84,7 @@ def made(tmp_path: Path) -> Made:
             editables={str(package): editables.build_files(str(package))},
             has_deps=False,
             site_stamp=record.site_stamp(site_packages(str(venv), "python3.11")),
+            scripts=("tool",),
         )
     )
     return Made(config, venv, base, package)
@@ -209,6 +214,17 @@ def test_pyvenv_cfg_is_broken(made: Made, content: bytes) -> None:
     """Without its keys the overlay's Python would be the base's, and what pip installs would go there."""
     (made.venv / "pyvenv.cfg").write_bytes(content)
     assert made.reason() == "a part of it is missing"
+
+
+@pytest.mark.parametrize("folder", SCRIPT_FOLDERS)
+def test_link_to_a_script_of_the_base_is_gone(made: Made, folder: str) -> None:
+    (made.venv / folder / "tool").unlink()
+    assert made.reason() == "console scripts are missing in it: tool"
+
+
+def test_launcher_cannot_be_executed(made: Made) -> None:
+    (made.venv / LAUNCHER).chmod(0o644)
+    assert made.reason() == "what runs the base's console scripts in it cannot be executed"
 
 
 def test_pyvenv_cfg_is_gone(made: Made) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_pip_guard import CALLER_VALUE, START_VARIABLES, read_start_variables
+from devpy_pip_guard import BASE_SCRIPTS, CALLER_VALUE, START_VARIABLES, read_start_variables
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.base import condarc, installations
@@ -81,7 +81,7 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Overlay:
 
 
 def test_without_scripts(overlay: Overlay) -> None:
-    path = f"{overlay.venv}/bin:{overlay.base}/bin"
+    path = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:{overlay.base}/bin"
     assert overlay.refresh() == {
         "CONDA_PREFIX": (str(overlay.base), ""),
         "CONDA_DEFAULT_ENV": ("base", ""),
@@ -118,13 +118,13 @@ def test_rules(overlay: Overlay, script: str, value: str, template: str, capfd: 
 
 def test_both_sides_of_path(overlay: Overlay) -> None:
     overlay.script('export PATH="/front:$PATH:/rear"\n')
-    front = f"{overlay.venv}/bin:/front:{overlay.base}/bin"
+    front = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/front:{overlay.base}/bin"
     assert overlay.refresh()["PATH"] == (f"{front}:{os.defpath}:/rear", f"{front}:{CALLER_VALUE}:/rear")
 
 
 def test_path_that_a_script_rewrites(overlay: Overlay) -> None:
     overlay.script("export PATH=/rewritten\n")
-    front = f"{overlay.venv}/bin:/rewritten"
+    front = f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:/rewritten"
     assert overlay.refresh()["PATH"] == (front, f"{front}:{CALLER_VALUE}")
 
 
@@ -163,7 +163,7 @@ def test_a_script_that_ends_the_shell(overlay: Overlay, end: str, capfd: pytest.
     rules = overlay.refresh()
     assert "X" not in rules
     assert rules["CONDA_PREFIX"] == (str(overlay.base), "")
-    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.base}/bin:{CALLER_VALUE}"
+    assert rules["PATH"][1] == f"{overlay.venv}/bin:{overlay.venv}/{BASE_SCRIPTS}:{overlay.base}/bin:{CALLER_VALUE}"
     assert capfd.readouterr() == ("", "")
     assert not overlay.is_rewritten()
 
