@@ -51,7 +51,8 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         _warn(warning)
     variables = environment.variables(config, root, base)
     found = RunRecord(root, config.file, config.venv, base, variables, settings, observations.evidence())
-    if overlay.state == CURRENT and has_current_start_record and not warnings:
+    is_usual = folder == root or not environ.get("PYTHONPATH")  # whose relative entries start from the folder
+    if overlay.state == CURRENT and has_current_start_record and is_usual and not warnings:
         run_record.write(found, environ)  # else the next run comes here again
     return found
 
