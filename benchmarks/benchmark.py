@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from devpy_runner import embedded_base
+from devpy_runner.commands import demo_base
 
 DEVPY = str(Path(sys.executable).with_name("devpy"))
 SETTLE_SECONDS = 2.5  # devpy trusts what it remembers of files once they are two seconds old
@@ -139,7 +139,7 @@ def _counted(counts: Sequence[int], trees: Sequence[Path]) -> list[Program]:
 
 
 def _make_base(prefix: Path) -> Path:
-    embedded_base.make(str(prefix))
+    demo_base.make(str(prefix))
     return prefix
 
 

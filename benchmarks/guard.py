@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import devpy_pip_guard
-from devpy_runner import embedded_base
+from devpy_runner.commands import demo_base
 from devpy_virtualenv_plugin import startup
 from devpy_virtualenv_plugin.layout import GUARD
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Make an overlay, count, take the guard out of it, and count again."""
     with tempfile.TemporaryDirectory(prefix="devpy-guard-") as folder:
         base, root = Path(folder, "base"), Path(folder, "root")
-        embedded_base.make(str(base))
+        demo_base.make(str(base))
         root.mkdir()
         (root / "devpy.toml").write_text(f'[python]\nbase_conda_env = "{base}"\n', encoding="utf-8")
         (root / ".git").write_text("gitdir: nowhere", encoding="utf-8")  # devpy starts no git

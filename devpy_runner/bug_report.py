@@ -29,7 +29,7 @@ def installed_version(name: str) -> str:
     """Return the version of a distribution that devpy's own Python sees."""
     try:
         return str(metadata.version(name))
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, FileNotFoundError):  # the latter: a leftover that has lost its metadata
         return "(not installed)"
 
 

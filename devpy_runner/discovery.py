@@ -1,22 +1,40 @@
-"""The discovery behind `virtualenv --discovery devpy`: the interpreter of the environment that devpy.toml names.
+"""devpy's part in a run of virtualenv: what is behind `--discovery devpy` and `--creator devpy`.
 
 Every run of virtualenv on a machine imports this module, so it needs nothing that virtualenv itself does not import.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING
 
 from virtualenv.discovery.discover import Discover
 
-from devpy_virtualenv_plugin.creator import add_config_option
+from devpy_virtualenv_plugin import creator
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
     from python_discovery import PythonInfo
     from virtualenv.config.cli.parser import VirtualEnvOptions
+
+
+class DevpyCreator(creator.DevpyCreator):
+    """Writes an overlay whose activation scripts activate the base, too."""
+
+    def create(self) -> None:
+        """Make the overlay; its activation scripts are extended when the process ends.
+
+        virtualenv writes them after this, and nothing that it documents runs after that. Whoever has called virtualenv
+        may extend them before.
+
+        :raises DevpyError: as the overlay's own creator does
+        """
+        from .activate import scripts
+
+        super().create()
+        atexit.register(scripts.extend, self.bin_dir)
 
 
 class DevpyDiscovery(Discover):
@@ -30,7 +48,7 @@ class DevpyDiscovery(Discover):
     @classmethod
     def add_parser_arguments(cls, parser: ArgumentParser) -> None:
         """Add the option that names another config file than the devpy.toml at the worktree root."""
-        add_config_option(parser)
+        creator.add_config_option(parser)
 
     def run(self) -> PythonInfo | None:
         """Return what virtualenv knows of the base's interpreter.
@@ -42,8 +60,8 @@ class DevpyDiscovery(Discover):
 
         from devpy_pip_guard.config import FILE_NAME, load
 
-        from .plugins import find_base
-        from .prefix import check_prefix
+        from .base.prefix import check_prefix
+        from .plugin.manager import find_base
         from .worktree import find_root
 
         config = load(self.config_option or os.path.join(find_root(os.getcwd(), self.environ), FILE_NAME))

@@ -9,8 +9,9 @@ import os
 
 from devpy_pip_guard.errors import DevpyError
 
-from . import environment, run_record
-from .execution import caller_environ, execute
+from .activate import environment
+from .activate.execution import caller_environ, execute
+from .records import run_record
 from .worktree import current_folder, find_root
 
 TYPE_CHECKING = False

@@ -9,12 +9,14 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
 from devpy_virtualenv_plugin.layout import site_packages
 
-from . import conda, condarc, environment, run_record, start_record
-from .editables import installed
+from .activate import environment
+from .base import condarc
 from .messages import tell
-from .observations import observed
-from .overlay import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
-from .run_record import RunRecord
+from .overlay.editables import installed
+from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
+from .records import run_record, start_record
+from .records.observations import observed
+from .records.run_record import RunRecord
 from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
@@ -36,7 +38,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     with observed(environ) as observations:
         noted = observations.environ
         config = load_repository(os.path.join(root, FILE_NAME))
-        overlay = _usable_overlay(config, root, environ, conda.find_prefix(config.base, noted), sync=sync)
+        overlay = _usable_overlay(config, root, environ, _where_name_leads(config, noted), sync=sync)
         if overlay.record is None:
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
         base, python = overlay.record.base, overlay.record.python
@@ -57,18 +59,28 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     return found
 
 
+def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix of the base that devpy.toml names; None if there is none now."""
+    from .plugin.manager import find_base
+
+    try:
+        return find_base(config.base, environ).prefix
+    except DevpyError:
+        return None
+
+
 def _usable_overlay(
     config: Config, root: str, environ: Mapping[str, str], prefix: str | None, *, sync: bool
 ) -> Overlay:
     """Return the overlay, brought up to date if that is allowed.
 
-    :param prefix: the one that conda would take now; None if it would find none, which is for a plugin to decide
+    :param prefix: that of the base, None to trust the one found when the overlay was made
     """
     overlay = examine(config, prefix)
     if overlay.state == CURRENT:
         return overlay
     if sync:
-        from .sync import Wanted, bring_up_to_date
+        from .overlay.sync import Wanted, bring_up_to_date
 
         bring_up_to_date(config, root, environ, Wanted())
         return examine(config)

@@ -1,6 +1,6 @@
 """Shell code that gives a running shell the environment of `devpy`, for `source .venv/bin/activate`.
 
-What devpy adds to that script (see `devpy_virtualenv_plugin.activate_scripts`) calls this module before virtualenv's
+What devpy adds to that script (see `devpy_runner.activate.scripts`) calls this module before virtualenv's
 own part has changed anything, and evaluates the code after it. The base's activation scripts run in a bash of their
 own, as for `devpy COMMAND`. So every shell gets the same values, and no script can end or break the user's shell; what
 is no environment variable, such as a function or an alias, is not carried over.
@@ -17,14 +17,14 @@ from tempfile import TemporaryFile
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin.activate_scripts import quote_for_fish
 
-from . import environment
+from .activate import environment
+from .activate.execution import caller_environ
+from .activate.scripts import quote_for_fish
 from .cli import parse
-from .execution import caller_environ
 from .messages import tell
+from .records.start_record import parse_variables
 from .settle import settle
-from .start_record import parse_variables
 from .worktree import current_folder, find_root
 
 TYPE_CHECKING = False

@@ -5,7 +5,6 @@ Every run of virtualenv on a machine imports this module, so it needs nothing th
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import sys
@@ -88,14 +87,13 @@ class DevpyCreator(Creator, Describe):
     def create(self) -> None:
         """Make the overlay, once it is certain that it can be made; it is complete when this returns.
 
-        virtualenv adds its activation scripts afterwards, and nothing that it documents runs after that. So they are
-        extended when the process ends, or by whoever has called virtualenv before that, see `activate_scripts`.
+        virtualenv adds its activation scripts afterwards.
 
         :raises DevpyError: if the interpreter is not conda's or cannot carry an overlay, the destination is not
             devpy's to write, or devpy.toml is missing or broken
         """
         # Imported here, so that nobody else who runs virtualenv pays for it.
-        from . import activate_scripts, base_scripts, record, startup
+        from . import base_scripts, record, startup
         from .base_python import refuse_unfit
         from .lock import empty, locked
 
@@ -109,7 +107,7 @@ class DevpyCreator(Creator, Describe):
                 empty(os.fspath(self.dest))
             unfinished = self._unfinished_record()
             record.write(unfinished)
-            activate_scripts.discard(self.bin_dir)
+            self._discard_activate_scripts()
             self._write_tags()
             # Ahead of the interpreter, which without it would run as the base, and write to the base.
             record.replace_file(os.fspath(self.dest / "pyvenv.cfg"), pyvenv_cfg)
@@ -119,7 +117,6 @@ class DevpyCreator(Creator, Describe):
             base_scripts.link(self.dest, self.base, self._python.name)
             stamp = record.site_stamp(os.fspath(self.purelib))
             record.write(unfinished._replace(complete=True, built=True, site_stamp=stamp))
-        atexit.register(activate_scripts.extend, self.bin_dir)
 
     def set_pyenv_cfg(self) -> None:
         """Fill in what virtualenv writes to pyvenv.cfg when it has finished: what `create` has written there."""
@@ -189,6 +186,13 @@ class DevpyCreator(Creator, Describe):
             has_deps=False,  # the base may have lost some
             site_stamp="",
         )
+
+    def _discard_activate_scripts(self) -> None:
+        """Remove them, so that virtualenv writes new ones, whatever still reads the old ones."""
+        from .layout import ACTIVATE_SCRIPTS
+
+        for name in ACTIVATE_SCRIPTS:
+            (self.bin_dir / name).unlink(missing_ok=True)
 
     def _write_tags(self) -> None:
         """Tell backup programs and git to pass over the overlay; not every virtualenv does so by itself."""

@@ -9,8 +9,12 @@ from devpy_pip_guard import REST
 PTH_BRIDGE, START_BRIDGE = "~devpy.pth", "~devpy.start"
 """The files by which `site` comes to the bridge: one up to Python 3.14, the other from 3.15 on (PEP 829).
 
-Never both: from Python 3.20 on, the line in the first gives a warning, whatever else there is.
+Never both: from Python 3.20 on, the line in the first gives a warning, whatever else there is. An entry point costs a
+start the loading of `pkgutil` and `re`, which most programs need anyway; a line would run before the editables' own.
 """
+
+ACTIVATE_SCRIPTS = ("activate", "activate.fish")
+"""Of the scripts in `bin` with which virtualenv activates an overlay, those that can activate the base as well."""
 
 GUARD = "_devpy_guard"
 LAUNCHER = os.path.join("lib", "devpy", "base-script")

@@ -1,6 +1,6 @@
 """The record that an overlay keeps of itself: devpy's mark, what it was made for, and what is installed in it.
 
-Overlay states are told by comparing it with what is found, see `devpy_runner.overlay`.
+Overlay states are told by comparing it with what is found, see `devpy_runner.overlay.state`.
 """
 
 from __future__ import annotations

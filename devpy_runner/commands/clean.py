@@ -7,8 +7,8 @@ from errno import EBUSY
 
 from devpy_pip_guard.errors import DevpyError
 
-from .. import run_record
-from ..overlay import ABSENT, examine, refuse_foreign, remove
+from ..overlay.state import ABSENT, examine, refuse_foreign, remove
+from ..records import run_record
 from . import current_worktree
 
 TYPE_CHECKING = False

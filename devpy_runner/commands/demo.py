@@ -13,9 +13,9 @@ from time import perf_counter
 
 from devpy_pip_guard.errors import DevpyError
 
-from .. import embedded_base
-from ..plugins import find_base
-from ..prefix import check_prefix
+from ..base.prefix import check_prefix
+from ..plugin.manager import find_base
+from . import demo_base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _folder(keep: str | None) -> tempfile.TemporaryDirectory[str] | nullcontext[
 
 def _embedded_base(prefix: str) -> str:
     started = perf_counter()
-    embedded_base.make(prefix)
+    demo_base.make(prefix)
     print(f"base      {prefix}  (made from {sys.executable} in {perf_counter() - started:.1f} s)")
     return prefix
 

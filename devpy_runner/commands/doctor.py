@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard.errors import DevpyError
 
-from .. import checks, module_origin
-from ..checks import FAILED, STATES, Setup, Skipped, Verdict
-from ..execution import caller_environ
+from ..activate.execution import caller_environ
+from ..doctor import checkup, module_origin
+from ..doctor.setup import WorktreeSetup
 from ..messages import tell
-from ..overlay import STALE, refuse_foreign
+from ..overlay.state import STALE, refuse_foreign
+from ..plugin import FAILED, STATES, Skipped, Verdict
 from . import current_root
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
     from typing import Any
 
-    from ..module_origin import Origin
+    from ..doctor.module_origin import Origin
     from . import Options
 
 OPTIONS: Options = {
@@ -37,10 +38,10 @@ def execute(arguments: SimpleNamespace) -> int:
     :return: 1 if a check has failed, or a module does not come from where it should, else 0
     :raises DevpyError: if there is no worktree, or for modules no overlay of devpy's whose Python can be asked
     """
-    setup = Setup(current_root(), caller_environ())
+    setup = WorktreeSetup(current_root(), caller_environ())
     if arguments.modules:
         return _tell_origins(setup, arguments.modules, as_json=arguments.json)
-    verdicts = list(checks.examine(setup))
+    verdicts = list(checkup.examine(setup))
     if arguments.json:
         _print_json(
             {"worktree": setup.root, "verdicts": [each._asdict() for each in verdicts], "counts": _counts(verdicts)}
@@ -64,7 +65,7 @@ def _counts(verdicts: list[Verdict]) -> dict[str, int]:
     return {state: sum(verdict.state == state for verdict in verdicts) for state in STATES}
 
 
-def _tell_origins(setup: Setup, names: list[str], *, as_json: bool) -> int:
+def _tell_origins(setup: WorktreeSetup, names: list[str], *, as_json: bool) -> int:
     for name in names:
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", name):
             raise DevpyError(f"{name}: not the name of a module", "devpy doctor package.module")

@@ -7,8 +7,9 @@ import os
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.layout import site_packages
 
-from .. import editables, start_record
-from ..overlay import CURRENT, Overlay, examine
+from ..overlay import editables
+from ..overlay.state import CURRENT, Overlay, examine
+from ..records import start_record
 from . import current_worktree
 
 TYPE_CHECKING = False
@@ -76,8 +77,8 @@ def collect(config: Config, root: str) -> dict[str, Any]:
 
 
 def _looked_up_base(config: Config) -> dict[str, Any]:
-    from ..plugins import find_base
-    from ..prefix import check_prefix
+    from ..base.prefix import check_prefix
+    from ..plugin.manager import find_base
 
     try:
         base = find_base(config.base, os.environ)
@@ -88,7 +89,7 @@ def _looked_up_base(config: Config) -> dict[str, Any]:
 
 
 def _facts_of_base(prefix: str) -> dict[str, Any]:
-    from ..prefix import python_version
+    from ..base.prefix import python_version
 
     return {"base prefix": prefix, "base python": python_version(prefix)}
 

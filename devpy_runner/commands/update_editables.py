@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..sync import Wanted, bring_up_to_date
+from ..overlay.sync import Wanted, bring_up_to_date
 from . import current_worktree
 
 TYPE_CHECKING = False

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from .environments import CondaEnvironment, write_history
-
-_VARIABLE = "DEVPY_TEST_PYTHONS"
-"""Names prefixes or programs, separated as in PATH."""
+from .interpreters import PYTHONS
 
 
 def find(pattern: str) -> Path:
@@ -22,11 +20,11 @@ def find(pattern: str) -> Path:
 
     :param pattern: such as `python3.*t`
     """
-    entries = [Path(entry) for entry in os.environ.get(_VARIABLE, "").split(os.pathsep) if entry]
+    entries = [Path(entry) for entry in os.environ.get(PYTHONS, "").split(os.pathsep) if entry]
     prefixes = [entry if entry.is_dir() else entry.parent.parent for entry in entries]
     found = next((prefix for prefix in prefixes if any(prefix.glob(f"bin/{pattern}"))), None)
     if found is None:
-        pytest.skip(f"no {pattern} in {_VARIABLE}")
+        pytest.skip(f"no {pattern} in {PYTHONS}")
     return found
 
 

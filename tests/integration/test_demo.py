@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from .commands import Devpy, run
 from .environments import CondaEnvironment
 from .projects import MakeRepository
@@ -16,6 +18,7 @@ def without_conda(environ: Environ) -> Environ:
     return {name: value for name, value in environ.items() if name not in ("CONDA_ENVS_DIRS", "MAMBA_ROOT_PREFIX")}
 
 
+@pytest.mark.bounds
 def test_tells_the_story_and_leaves_nothing(tmp_path: Path, devpy: Devpy, devpy_environ: Environ) -> None:
     environ = {**without_conda(devpy_environ), "TMPDIR": str(tmp_path)}
     result = devpy("demo", cwd=tmp_path, environ=environ)

@@ -48,8 +48,7 @@ CHECKS = [
     "git",
 ]
 PLUGIN = """\
-from devpy_runner.checks import FAILED, Verdict
-from devpy_runner.hookspecs import hookimpl
+from devpy_runner.plugin import FAILED, Verdict, hookimpl
 
 @hookimpl
 def devpy_check(setup):
@@ -149,6 +148,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory, make_conda_env: MakeCondaEnv
     return found
 
 
+@pytest.mark.bounds
 def test_healthy(setup: SetUp) -> None:
     before = tree(setup.main)
     result = setup.devpy("doctor")
@@ -511,6 +511,7 @@ def test_shell_that_sends_python_elsewhere(setup: SetUp) -> None:
     assert ("warning", "variables", text, "unset PYTHONHOME") in verdicts
 
 
+@pytest.mark.bounds
 def test_check_of_a_plugin(setup: SetUp, tmp_path: Path) -> None:
     info = tmp_path / "my_dist-1.0.dist-info"
     info.mkdir()

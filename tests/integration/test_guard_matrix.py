@@ -532,6 +532,7 @@ def test_version_control_is_refused_before_it_is_cloned(make_overlay: MakeOverla
 
 
 @pytest.mark.parametrize("pip", [OLDEST, NEWEST])
+@pytest.mark.bounds
 def test_nothing_beside_an_undeclared_one_is_built(make_overlay: MakeOverlay, pip: str) -> None:
     overlay = make_overlay(pip)
     regular = overlay.project("regular", for_editable=False)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import pytest
 
-from devpy_runner import embedded_base, run_record
-from devpy_runner.run_record import Evidence
+from devpy_runner.commands import demo_base
+from devpy_runner.records import run_record
+from devpy_runner.records.run_record import Evidence
 
 from .commands import clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -88,7 +89,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> World:
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "sources").mkdir()
     (folder / "conda/bin/conda").chmod(0o755)
-    embedded_base.make(str(folder / "envs" / "shared"))
+    demo_base.make(str(folder / "envs" / "shared"))
     for name, text in (("activate.d/script.sh", "export X=1\n"), ("env_vars.d/a.json", '{"Y": "1"}')):
         (folder / "envs/shared/etc/conda" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "envs/shared/etc/conda" / name).write_text(text, encoding="utf-8")

@@ -55,7 +55,7 @@ backend-path = ["."]
 name = "isolated"
 version = "1.0"
 """
-PIPS = ("24.3.1", "25.3", "26.1.2", "26.2.1", "26.3")
+PIPS = ("25.3", "26.1.2", "26.2.1", "26.3")  # older ones do not run on Python 3.15
 WHERE = """
 import importlib, json, sys
 def where(name):
@@ -149,6 +149,7 @@ def crowded(
     return made
 
 
+@pytest.mark.bounds
 def test_runs_the_worktrees_code(healthy: Worktrees) -> None:
     file = healthy.main / "self-built" / "src" / "sample_self_built" / "__init__.py"
     for result in healthy.both("-c", "import sample_self_built as s; print(s.origin())"):
@@ -183,6 +184,7 @@ def test_doctor(healthy: Worktrees) -> None:
     assert result.out.splitlines()[-1] == "12 ok"
 
 
+@pytest.mark.bounds
 def test_undeclared_editable_is_refused(healthy: Worktrees) -> None:
     project = healthy.other / "self-built"
     assert healthy.devpy("pip", "install", "-e", str(project)).code == 2

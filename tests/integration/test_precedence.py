@@ -28,7 +28,9 @@ from .samples import Sample
 # The last setuptools with a `setup.py develop` that does not leave everything to pip is 79.
 PURE = ("pip", "wheel", "setuptools<80", "editables", "hatchling")
 COMPILING = ("scikit-build-core", "meson-python")
-OTHER_PYTHONS = ("3.8", "3.13")
+OTHER_PYTHONS = ("3.8", "3.13", "3.14", "3.15")
+STARTING = {"3.15": ("scikit-build-core",)}
+"""The kinds that come by `.start` files (PEP 829) where there are such."""
 KINDS_FOR_OTHERS = ("setuptools-src", "setuptools-flat", "setuptools-strict", "legacy-setup-py", "hatchling", "flit")
 
 MISSING = "ModuleNotFoundError"
@@ -101,10 +103,10 @@ def make_tree(
         home = tmp_path_factory.mktemp("home")
         environ = {**clean_environ(home, pip_cache), **rust(), "CONDA_ENVS_DIRS": str(conda_root / "envs")}
         minor = python or interpreters.default()
-        in_base = PURE if python else (*PURE, *COMPILING)
+        in_base = (*PURE, *STARTING.get(python, ())) if python else (*PURE, *COMPILING)
         specs = (conda_channel.add_python(minor), *conda_channel.add_distributions(minor, in_base))
         base = make_conda_env.clone(CondaEnvironment(Path(), specs), f"precedence{python}")
-        kinds = KINDS_FOR_OTHERS if python else KINDS
+        kinds = (*KINDS_FOR_OTHERS, *STARTING.get(python, ())) if python else KINDS
         toml = f'[python]\nbase_conda_env = "{base.name}"\n[editables]\npackages = {json.dumps(kinds)}\n'
         root = MakeRepository(environ)(tmp_path_factory.mktemp("precedence") / "worktree", files={"devpy.toml": toml})
         for kind in kinds:
@@ -250,7 +252,8 @@ def places() -> list[Place]:
     usual = [Place("", copy) for copy in copies]
     if os.environ.get("DEVPY_FULL_MATRIX") != "1":
         return usual
-    return usual + [Place(python, copy) for python in OTHER_PYTHONS for copy in copies if copy not in COMPILING]
+    left_out = {python: {*COMPILING}.difference(STARTING.get(python, ())) for python in OTHER_PYTHONS}
+    return usual + [Place(python, copy) for python in OTHER_PYTHONS for copy in copies if copy not in left_out[python]]
 
 
 @pytest.fixture(

@@ -74,12 +74,14 @@ def assert_refused(result: Result, *words: str) -> None:
 
 
 @pytest.mark.parametrize("command", [["pytest"], ["python", "-m", "pytest"]], ids=" ".join)
+@pytest.mark.bounds
 def test_active_however_pytest_is_started(worktrees: Worktrees, command: list[str]) -> None:
     for result in (worktrees.devpy(*command, "-s"), worktrees.plain(*command, "-s")):
         assert_passed(result, worktrees.root)
         assert HEADER in result.out
 
 
+@pytest.mark.bounds
 def test_base_holds_another_worktrees_editable(
     worktrees: Worktrees, conda_env: CondaEnvironment, make_conda_env: MakeCondaEnv
 ) -> None:
@@ -136,6 +138,7 @@ class TestOnOtherPythons:
         packages = ["pip", "setuptools<81", "pytest-xdist", *OLD_PYTEST.get(request.param, ["pytest"])]
         return make_conda_env(f"pytest-on-{request.param}", python=request.param, packages=packages)
 
+    @pytest.mark.bounds
     def test_works(self, worktrees: Worktrees) -> None:
         result = worktrees.pytest()
         assert_passed(result, worktrees.root)

@@ -1,15 +1,17 @@
-"""Bases on other Pythons than most: free-threaded and debug builds."""
+"""Bases on other Pythons than most: free-threaded and debug builds, and those on which devpy makes no overlay."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from . import given_pythons, interpreters, sample_worktree
-from .commands import Devpy, run
+from .commands import Devpy, Result, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 from .sample_worktree import TOML, own_module, state
@@ -18,6 +20,7 @@ Environ = dict[str, str]
 
 WHERE = "import sample_self_built, sys; print(sample_self_built.origin(), sys.prefix, sys.abiflags)"
 PACKAGES = ("pip", "setuptools", "pytest")
+MEND_BASE_FIRST = "mend the base first, then: devpy update-editables"
 COMMANDS = (["true"], ["update-editables"], ["python", "-c", "import pytest"], ["pytest", "--version"], ["info"])
 
 
@@ -37,6 +40,15 @@ def lib_folders(root: Path) -> set[str]:
 
 def name_base(root: Path, base: str | Path) -> None:
     (root / "devpy.toml").write_text(TOML.format(base=base), encoding="utf-8")
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    """Check for one line about what is wrong, and one about how to mend it."""
+    told = result.err.splitlines()
+    assert result.code == 2
+    assert len(told) == 2, "progress, or a traceback"
+    assert told[0].startswith("devpy: ")
+    assert all(word in result.err for word in words)
 
 
 # Folders of other Pythons in the overlay's `lib`.
@@ -189,3 +201,108 @@ def test_debug_build(tmp_path: Path, root: Path, devpy: Devpy, devpy_environ: En
     for program in (own, f"{own}d", "python3", "python"):
         plain = run([root / ".venv" / "bin" / program, "-c", WHERE], cwd=tmp_path, environ={})
         assert plain.out.split() == [own_module(root), str(root / ".venv"), "d"]
+
+
+# Bases on which devpy makes no overlay.
+
+
+def virtualenv(root: Path, environ: Environ, *options: str | Path) -> Result:
+    command = [sys.executable, "-m", "virtualenv", "--creator", "devpy", *options, ".venv"]
+    return run(command, cwd=root, environ=environ)
+
+
+def test_pypy(tmp_path: Path, root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
+    base = given_pythons.make_base(tmp_path / "base", given_pythons.find("pypy3*"), (), devpy_environ)
+    name_base(root, base.prefix)
+    problem = f"{base.prefix}: its Python is PyPy"
+    for command in (["update-editables"], ["true"]):
+        assert_refused(devpy(*command, cwd=root), problem, "conda create")
+    doctor = json.loads(devpy("doctor", "--json", cwd=root).out)
+    verdicts = {verdict["check"]: verdict for verdict in doctor["verdicts"]}
+    assert verdicts["base"]["state"] == "failed"
+    assert verdicts["base"]["text"].startswith(problem)
+    assert verdicts["overlay"]["mend"] == MEND_BASE_FIRST
+    for options in (["--discovery", "devpy"], ["--python", base.python]):
+        result = virtualenv(root, devpy_environ, *options)
+        assert result.code not in (0, 2)
+        assert problem in result.err + result.out
+        assert "Traceback" not in result.err
+    assert not (root / ".venv").exists()
+
+
+def test_overlay_stays_when_its_base_becomes_pypy(
+    tmp_path: Path, root: Path, devpy: Devpy, devpy_environ: Environ
+) -> None:
+    base = given_pythons.make_base(tmp_path / "base", given_pythons.find("pypy3*"), (), devpy_environ)
+    assert devpy("update-editables", cwd=root).code == 0
+    before = listing(root / ".venv")
+    name_base(root, base.prefix)
+    assert_refused(devpy("true", cwd=root), "PyPy")
+    assert listing(root / ".venv") == before
+
+
+def test_base_without_pip_leaves_nothing_half_made(root: Path, devpy: Devpy, make_conda_env: MakeCondaEnv) -> None:
+    base = make_conda_env("without-pip", packages=[])
+    name_base(root, base.name)
+    for command in (["update-editables"], ["true"]):
+        result = devpy(*command, cwd=root)
+        assert_refused(result, f"{base.prefix} has no pip", f"conda install -p {base.prefix} pip")
+        assert not (root / ".venv").exists()
+
+
+def test_doctor_sends_to_the_base_first(root: Path, devpy: Devpy, make_conda_env: MakeCondaEnv) -> None:
+    name_base(root, make_conda_env("without-pip", packages=[]).name)
+    doctor = json.loads(devpy("doctor", "--json", cwd=root).out)
+    assert [verdict["mend"] for verdict in doctor["verdicts"] if verdict["check"] == "overlay"] == [MEND_BASE_FIRST]
+    (root / "devpy.toml").write_text('[python]\nbase_conda_env = "without-pip"\n', encoding="utf-8")
+    doctor = json.loads(devpy("doctor", "--json", cwd=root).out)
+    (mend,) = [verdict["mend"] for verdict in doctor["verdicts"] if verdict["check"] == "overlay"]
+    assert mend == "devpy update-editables", "which needs no pip"
+
+
+def test_overlay_stays_as_it_is_when_its_base_loses_its_pip(
+    root: Path, devpy: Devpy, make_conda_env: MakeCondaEnv, conda_env: CondaEnvironment
+) -> None:
+    base = make_conda_env.clone(conda_env, "loses-pip")
+    name_base(root, base.name)
+    assert devpy("update-editables", cwd=root).code == 0
+    before = listing(root / ".venv")
+    shutil.rmtree(base.site_packages / "pip")
+    os.utime(base.prefix / "conda-meta" / "history")
+    assert_refused(devpy("true", cwd=root), f"{base.prefix} has no pip")
+    assert listing(root / ".venv") == before
+    assert devpy("--no-sync", "python", "-c", WHERE, cwd=root).out.split()[0] == own_module(root)
+
+
+# As a devpy would do that was tested with no Python as new as this one.
+OLDER = """
+import sys
+import devpy_virtualenv_plugin
+devpy_virtualenv_plugin.NEWEST_PYTHON = (3, 7)
+"""
+OLDER_DEVPY = OLDER + "from devpy_runner.cli import main; sys.exit(main())"
+OLDER_VIRTUALENV = OLDER + "from virtualenv.__main__ import run_with_catch; run_with_catch(sys.argv[1:])"
+
+
+def test_base_that_is_newer_than_what_devpy_was_tested_with(
+    root: Path, devpy: Devpy, devpy_environ: Environ, conda_env: CondaEnvironment
+) -> None:
+    def older(program: str, *arguments: str) -> Result:
+        return run([sys.executable, "-c", program, *arguments], cwd=root, environ=devpy_environ)
+
+    made = older(OLDER_DEVPY, "update-editables")
+    assert made.code == 0
+    warning = f"devpy: warning: {conda_env.prefix}: Python 3."
+    assert made.err.count(warning) == 1
+    assert "newer than what this devpy was tested with, up to 3.7\n" in made.err
+    assert "-m pip install --upgrade devpy-runner" in made.err
+    again = older(OLDER_DEVPY, "python", "-c", WHERE)
+    assert (again.code, again.err, again.out.split()[0]) == (0, "", own_module(root))
+    doctor = older(OLDER_DEVPY, "doctor")
+    assert doctor.code == 0
+    assert f"warning  base            {conda_env.prefix}: Python 3." in doctor.out
+    assert devpy("clean", cwd=root).code == 0
+    by_virtualenv = older(OLDER_VIRTUALENV, "--creator", "devpy", "--discovery", "devpy", ".venv")
+    assert by_virtualenv.code == 0
+    assert by_virtualenv.err.count(warning) == 1
+    assert "warning" not in devpy("update-editables", cwd=root).err

@@ -10,7 +10,7 @@ import pytest
 from rattler.shell import ActivationVariables, PathModificationBehavior, Shell
 from rattler.shell import activate as rattler_activate
 
-from devpy_runner.activation import CondaSettings, activate
+from devpy_runner.activate.activation import CondaSettings, activate
 
 FILES = {
     "conda-meta/state": json.dumps({"env_vars": {"A": "s", "Q": "two words, é"}}),

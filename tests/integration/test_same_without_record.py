@@ -18,7 +18,8 @@ from typing import Callable
 import pytest
 
 from devpy_pip_guard import read_start_record
-from devpy_runner import embedded_base, run_record
+from devpy_runner.commands import demo_base
+from devpy_runner.records import run_record
 
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -141,7 +142,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> World:
     world = World(folder, environ)
     world.home.mkdir()
     (folder / "sources" / "lib").mkdir(parents=True)
-    embedded_base.make(str(world.base))
+    demo_base.make(str(world.base))
     script = world.base / "etc" / "conda" / "activate.d" / "script.sh"
     script.parent.mkdir(parents=True)
     script.write_text("export BY_SCRIPT=first\n", encoding="utf-8")

@@ -19,6 +19,8 @@ from .environments import CondaEnvironment, MakeCondaEnv
 from .interpreters import find
 from .projects import MakeRepository
 
+pytestmark = pytest.mark.bounds
+
 Environ = dict[str, str]  # the variables of a process
 
 TOML = '[python]\nbase_conda_env = "{}"\n'

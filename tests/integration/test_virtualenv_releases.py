@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_runner.creation import KNOWN_VIRTUALENV
+from devpy_runner.overlay.creation import KNOWN_VIRTUALENV
 
 from .commands import Result, clean_environ, run
 from .environments import CondaEnvironment

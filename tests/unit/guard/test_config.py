@@ -8,6 +8,8 @@ import pytest
 from devpy_pip_guard.config import Config, check_editables, load, load_repository
 from devpy_pip_guard.errors import DevpyError
 
+pytestmark = pytest.mark.bounds
+
 MINIMAL = '[python]\nbase_conda_env = "shared"\n'
 
 

@@ -68,12 +68,15 @@ def test_start_imports_only_what_is_loaded_already(name: str) -> None:
 
 
 def test_start_loads_no_other_module(tmp_path: Path) -> None:
-    """What an interpreter has loaded after its start, with the guard and without."""
+    """What an interpreter has loaded after its start, with the guard and without.
+
+    `-S` keeps out what the tests' own environment adds to a start.
+    """
     program = (
-        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import devpy_pip_guard as guard; "
-        "guard.BASE = sys.argv[2].encode(); guard.MADE = guard.OVERLAY.encode(); guard.start(set()); "
-        "print(sorted(set(sys.modules) - before))"
+        "import site, sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); "
+        "import devpy_pip_guard as guard; guard.BASE = sys.argv[2].encode(); guard.MADE = guard.OVERLAY.encode(); "
+        "guard.start(set()); print(sorted(set(sys.modules) - before))"
     )
-    command = [sys.executable, "-I", "-c", program, str(SOURCES[0].parent.parent), str(tmp_path)]
+    command = [sys.executable, "-I", "-S", "-c", program, str(SOURCES[0].parent.parent), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ast.literal_eval(done.stdout) == ["devpy_pip_guard"]

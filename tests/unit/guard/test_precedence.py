@@ -233,6 +233,7 @@ def test_parts_of_a_namespace_package(tree: Tree) -> None:
     }
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="importlib.resources knows no namespace packages")
 def test_resources_of_a_namespace_package(tree: Tree) -> None:
     tree.add(tree.root / "worktree/src/space/own.txt", "own")
     tree.add_path(tree.overlay, "worktree/src")

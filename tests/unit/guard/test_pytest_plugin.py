@@ -20,6 +20,8 @@ from devpy_pip_guard.errors import DevpyError
 
 from .overlay import Overlay, empty_files, write_files
 
+pytestmark = pytest.mark.bounds
+
 # Without the site-packages of the Python that runs the tests, which may be an overlay itself.
 PYTEST = """\
 import site, sys

@@ -5,7 +5,7 @@ import pytest
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.cli import main
 from devpy_runner.messages import tell
-from devpy_runner.pip import PipError
+from devpy_runner.overlay.pip import PipError
 
 
 def test_a_problem_is_one_line_and_commands_no_terminal() -> None:

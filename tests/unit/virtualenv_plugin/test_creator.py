@@ -14,6 +14,8 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import record
 from devpy_virtualenv_plugin.creator import DevpyCreator
 
+pytestmark = pytest.mark.bounds
+
 TOML = '[python]\nbase_conda_env = "any"\n'
 
 
@@ -71,10 +73,10 @@ def test_refuses_a_python_that_is_not_condas(tmp_path: Path, environ: dict[str, 
 @pytest.fixture(scope="module")
 def conda_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prefix laid out as conda does it, made from the running interpreter."""
-    from devpy_runner import embedded_base
+    from devpy_runner.commands import demo_base
 
     prefix = tmp_path_factory.mktemp("conda") / "prefix"
-    embedded_base.make(str(prefix))
+    demo_base.make(str(prefix))
     return prefix
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import devpy_pip_guard
 from devpy_virtualenv_plugin import layout, startup
 
+pytestmark = pytest.mark.bounds
+
 
 @pytest.fixture
 def overlay(tmp_path: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Activation: what `conda activate` would set, and a command in that environment."""

@@ -1,0 +1,221 @@
+"""The last step: devpy becomes the command, as if it had been typed in an activated shell."""
+
+from __future__ import annotations
+
+# The module signal adds enumerations to this, which take as long to import as all of devpy's own code.
+import _signal  # type: ignore[import-not-found]
+import errno
+import os
+import sys
+
+from devpy_pip_guard.errors import DevpyError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+    from .activation import Activation
+
+_SHELL_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "activated.sh")
+
+_SHELLS_OWN = frozenset(
+    {
+        "_",
+        "BASH",
+        "BASHOPTS",
+        "BASH_VERSION",
+        "IFS",
+        "LINENO",
+        "OPTIND",
+        "POSIXLY_CORRECT",
+        "PPID",
+        "PS4",
+        "RANDOM",
+        "SHELLOPTS",
+        "SHLVL",
+    }
+)
+"""Variables whose value a starting shell obeys, drops or replaces by its own."""
+
+_NOT_AT_START = ("BASH_ENV", "PS1", "PS2")
+"""Variables that a starting bash obeys or drops, but passes on if they are set later."""
+
+_COERCED_CTYPES = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
+def caller_environ() -> dict[str, str]:
+    """Return the variables that devpy's caller gave it.
+
+    They are `os.environ`, except that CPython started in the C locale sets LC_CTYPE in its own environment (PEP 538).
+    What the caller had is read from procfs; where there is none (macOS) it cannot be told, and LC_CTYPE stays.
+    """
+    environ = dict(os.environ)
+    if environ.get("LC_CTYPE") in _COERCED_CTYPES and not environ.get("LC_ALL"):
+        try:
+            with open("/proc/self/environ", "rb") as stream:
+                given = dict(entry.partition(b"=")[::2] for entry in stream.read().split(b"\0"))
+        except OSError:
+            return environ
+        del environ["LC_CTYPE"]
+        if b"LC_CTYPE" in given:
+            environ["LC_CTYPE"] = os.fsdecode(given[b"LC_CTYPE"])
+    return environ
+
+
+def prepare(
+    command: list[str], activation: Activation, *, first_on_path: str, additions: Mapping[str, str], cwd: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and the variables with which to start a command in the activated environment.
+
+    Without scripts these are the command's own. With scripts they are a shell's that sources them and then becomes
+    the command, in the same process.
+
+    :param command: the program, looked up on the final PATH unless it contains a slash, and its arguments
+    :param activation: what `activate` has computed
+    :param first_on_path: absolute path of the folder to put first on PATH, and nowhere else on it
+    :param additions: variables that are set last, exactly as given; a PATH among them is the command's whole PATH
+    :param cwd: absolute path of the folder in which the arguments are going to be started
+    """
+    environ = _moved(activation.caller, cwd)
+    if activation.deactivate_scripts or activation.activate_scripts:
+        return _through_shell(command, activation, environ, first_on_path, additions)
+    environ.update(activation.exports)
+    others = [entry for entry in environ["PATH"].split(os.pathsep) if entry != first_on_path]
+    environ["PATH"] = os.pathsep.join([first_on_path, *others])
+    environ.update(additions)
+    return list(command), environ
+
+
+def execute(
+    command: list[str], activation: Activation, *, first_on_path: str, additions: Mapping[str, str], cwd: str
+) -> NoReturn:
+    """Become the command; the parameters are those of `prepare`.
+
+    :raises DevpyError: if `cwd` cannot be entered
+    :raises SystemExit: if the command cannot be started, with a shell's status: 127 not found, 126 not executable
+    """
+    arguments, environ = prepare(command, activation, first_on_path=first_on_path, additions=additions, cwd=cwd)
+    try:
+        os.chdir(cwd)
+    except OSError as error:
+        raise DevpyError(f"{cwd}: {error.strerror}", "name a folder that exists and can be entered") from error
+    if sys.stderr is None and arguments != command:
+        # The shell would have its program as its error output, and leave it to the command. It closes this one again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.set_inheritable(2, True)
+    program = _program(arguments[0], environ.get("PATH", os.defpath))
+    _restore_signals()
+    _replace_process(program, arguments, environ)
+
+
+def _moved(environ: Mapping[str, str], cwd: str) -> dict[str, str]:
+    """Return the variables as a shell's `cd` would leave them."""
+    moved = dict(environ)
+    if moved.get("PWD") != cwd:
+        if "PWD" in moved:
+            moved["OLDPWD"] = moved["PWD"]
+        moved["PWD"] = cwd
+    return moved
+
+
+def _through_shell(
+    command: list[str],
+    activation: Activation,
+    environ: dict[str, str],
+    first_on_path: str,
+    additions: Mapping[str, str],
+) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments and variables of a shell that runs `activated.sh`."""
+    shell = _shell(environ.get("PATH", os.defpath))
+    past_shell = {
+        name: value
+        for name, value in {**environ, **activation.exports}.items()
+        if not _survives_shell(name, bash=os.path.basename(shell) == "bash")
+    }
+    steps = [
+        *_steps("export", [f"{name}={environ[name]}" for name in _NOT_AT_START if name in environ]),
+        *_steps("source", activation.deactivate_scripts),
+        *_steps("export", [f"{n}={value}" for n, value in activation.exports.items() if n not in past_shell]),
+        *_steps("source", activation.activate_scripts),
+        *(("export", "PATH=" + additions["PATH"]) if "PATH" in additions else ("prepend", first_on_path)),
+        *(("close", "2") if sys.stderr is None else ()),
+        *("exec", command[0]),
+    ]
+    at_start = {n: value for n, value in environ.items() if n not in past_shell and n not in _NOT_AT_START}
+    invented = [] if "SHLVL" in environ else ["-u", "SHLVL"]
+    last = [f"{name}={value}" for name, value in {**past_shell, **additions}.items()]
+    handover = ["/usr/bin/env", *invented, "--", *last, *_not_an_assignment(command)]
+    return [shell, _SHELL_PROGRAM, *steps, *handover], at_start
+
+
+def _shell(path: str) -> str:
+    """Return the absolute path of the shell that conda would use: the caller's bash, else sh."""
+    for folder in path.split(os.pathsep):
+        bash = os.path.join(folder, "bash")
+        if os.path.isabs(bash) and _is_executable(bash):
+            return bash
+    return "/bin/sh"
+
+
+def _survives_shell(name: str, *, bash: bool) -> bool:
+    """Tell whether a shell passes a variable on, with the changes that scripts make to it."""
+    if bash and name.startswith("BASH_FUNC_"):  # an exported function
+        return True
+    return name.isascii() and name.isidentifier() and name not in _SHELLS_OWN
+
+
+def _steps(kind: str, values: list[str]) -> list[str]:
+    return [word for value in values for word in (kind, value)]
+
+
+def _not_an_assignment(command: list[str]) -> list[str]:
+    """Return the command in words of which `env` takes none for a variable, even if its path contains a `=`."""
+    return ["/bin/sh", "-c", 'exec "$0" "$@"', *command] if "=" in command[0] else command
+
+
+def _program(name: str, path: str) -> str:
+    """Return the file to execute, an absolute path or one relative to the current directory.
+
+    :raises SystemExit: if there is none
+    """
+    folders = path.split(os.pathsep) if name else []
+    candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in folders]
+    for candidate in candidates:
+        if _is_executable(candidate):
+            return candidate
+    if any(os.path.exists(candidate) for candidate in candidates):
+        raise _failed(126, f"{name}: permission denied")
+    raise _failed(127, f"command not found: {name}")
+
+
+def _is_executable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def _restore_signals() -> None:
+    """Undo what CPython does at start-up, so that a command whose reader has gone dies of SIGPIPE as usual."""
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+
+
+def _replace_process(program: str, arguments: list[str], environ: dict[str, str]) -> NoReturn:
+    # As execvp does: what the kernel does not know as a program, such as a text without `#!`, is a script of sh.
+    script = ["sh", program, *arguments[1:]]
+    for path, words in ((program, arguments), ("/bin/sh", script)):
+        try:
+            os.execve(path, words, environ)  # noqa: S606 (starting a program is what devpy is for)
+        except FileNotFoundError as error:
+            raise _failed(127, f"{arguments[0]}: bad interpreter: {error.strerror}") from None
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise _failed(126, f"{arguments[0]}: {error.strerror}") from None
+    raise _failed(126, f"{arguments[0]}: {os.strerror(errno.ENOEXEC)}")
+
+
+def _failed(status: int, problem: str) -> SystemExit:
+    from ..messages import tell  # which a command that runs does not need
+
+    tell(problem)
+    return SystemExit(status)

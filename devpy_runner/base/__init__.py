@@ -1,0 +1,1 @@
+"""The base: from the name in devpy.toml to the prefix of a conda environment."""

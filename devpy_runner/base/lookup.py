@@ -1,0 +1,118 @@
+"""From the name of a conda environment to its prefix, without running conda."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from devpy_pip_guard.errors import DevpyError
+from devpy_pip_guard.files import is_dir, names_in, read_bytes
+
+from .condarc import read_settings
+from .prefix import is_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ..activate.activation import CondaSettings
+
+_ROOT_NAMES = ("base", "root")
+
+
+class Base(NamedTuple):
+    """The conda environment that an overlay stands on."""
+
+    name: str
+    """As devpy.toml has it: a name, or an absolute path."""
+    prefix: str
+    """The environment's folder, absolute; symlinks are kept, as conda keeps them."""
+
+
+def find_base(name: str, environ: Mapping[str, str]) -> Base:
+    """Find an environment as `conda activate` does: the first folder of that name wins, environment or not.
+
+    :param name: a name, or the absolute path of a prefix, which is taken as it is
+    :param environ: the caller's environment variables
+    :raises DevpyError: if no environment has that name, or conda's configuration is broken
+    """
+    prefix = find_prefix(name, environ)
+    if prefix is not None:
+        return Base(name, prefix)
+    if name in _ROOT_NAMES:
+        raise DevpyError(f"conda environment {name}: no conda install found", _no_install_mend())
+    raise _not_found(name, read_settings(environ), environ)
+
+
+def find_prefix(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix that `find_base` finds, or None.
+
+    :raises DevpyError: if conda's configuration is broken
+    """
+    if "/" in name:
+        return name
+    settings = read_settings(environ)
+    if name in _ROOT_NAMES:
+        return settings.root_prefix
+    prefixes = (os.path.abspath(os.path.join(folder, name)) for folder in settings.envs_dirs)
+    return next(filter(is_dir, prefixes), None)
+
+
+def known_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the environments there are, for suggestions only.
+
+    An environment that only conda's `~/.conda/environments.txt` knows has no name that would lead to it.
+
+    :return: what to write in devpy.toml (a name, else the prefix) with the absolute prefix
+    """
+    seen: set[str] = set()
+    if settings.root_prefix is not None:
+        seen |= {"base", settings.root_prefix}
+        yield "base", settings.root_prefix
+    for folder in settings.envs_dirs:
+        for name in sorted(names_in(folder)):
+            prefix = os.path.join(folder, name)
+            if name not in seen and is_environment(prefix):
+                seen |= {name, prefix}
+                yield name, prefix
+    for prefix in _registered(environ):
+        if prefix not in seen and is_environment(prefix):
+            seen.add(prefix)
+            yield prefix, prefix
+
+
+def _registered(environ: Mapping[str, str]) -> list[str]:
+    """Return the prefixes that conda has noted in `~/.conda/environments.txt`."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    try:
+        content = read_bytes(os.path.join(home, ".conda", "environments.txt"))
+    except DevpyError:
+        return []
+    return [os.fsdecode(line.strip()) for line in content.splitlines()]
+
+
+def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:
+    problem = f"conda environment {name}: not found in {', '.join(settings.envs_dirs)}"
+    close = _close_environments(name, list(known_environments(settings, environ)))
+    mend = [f"did you mean {' or '.join(close)}?"] if close else []
+    if settings.root_prefix is None:
+        mend.append("no conda install found: " + _no_install_mend())
+    mend.append("`conda env list` shows the environments")
+    return DevpyError(problem, "\n  ".join(mend))
+
+
+def _no_install_mend() -> str:
+    return (
+        "set CONDA_EXE (the path of bin/conda) or CONDA_ENVS_DIRS (the folder of the environments), "
+        "or write the environment's path in devpy.toml"
+    )
+
+
+def _close_environments(name: str, known: list[tuple[str, str]]) -> list[str]:
+    import difflib
+
+    by_last_part: dict[str, list[str]] = {}
+    for written, prefix in known:
+        shown = written if written == prefix else f"{written} ({prefix})"
+        by_last_part.setdefault(os.path.basename(written).lower(), []).append(shown)
+    close = difflib.get_close_matches(name.lower(), by_last_part)
+    return [shown for last_part in close for shown in by_last_part[last_part]]

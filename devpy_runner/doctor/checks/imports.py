@@ -1,0 +1,76 @@
+"""Whether every declared package is really imported from where it was declared."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ...plugin import FAILED, OK, SKIPPED, WARNING, Skipped, Verdict, hookimpl
+from ..interpreter import OF_ANOTHER_DEVPY, Module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..interpreter import Package
+    from ..setup import WorktreeSetup
+
+
+@hookimpl
+def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
+    """See `hooks.devpy_check`; each package gets a Python of its own, started as `devpy python` starts it."""
+    try:
+        by_path = {package.path: package for package in setup.state.packages}
+    except Skipped as ended:
+        python = setup.python  # skipped where there is none
+        if ended.reason == OF_ANOTHER_DEVPY:
+            raise
+        # What is not proved counts as wrong.
+        yield Verdict("imports", FAILED, f"nothing can be told: {ended.reason}", f"see what it says: {python} -c pass")
+        return
+    for path in setup.config.editables:
+        if not os.path.isdir(path):
+            yield Verdict("imports", SKIPPED, f"{path} is not there")
+        elif path in by_path:
+            yield from _of_package(setup, by_path[path])
+        else:
+            yield Verdict(
+                "imports", FAILED, f"{path} is not installed in {setup.config.venv}", "devpy update-editables"
+            )
+    if not setup.config.editables:
+        yield Verdict("imports", OK, f"{setup.config.file} declares no packages")
+
+
+def _of_package(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
+    if package.is_without_modules:
+        yield Verdict("imports", OK, f"{package.name} ({package.path}) provides nothing to import")
+        return
+    if not package.modules:
+        text = f"no importable module of {package.name} found in {package.path}, so its origin is not checked"
+        yield Verdict("imports", WARNING, text, "if it has one: devpy doctor MODULE")
+        return
+    try:
+        modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]
+    except Skipped as ended:  # by the package: the same interpreter has answered before
+        names = ", ".join(module.name for module in package.modules if module.is_distributed)
+        mend = f"see what it does: devpy python -c 'import {names}'"
+        yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {ended.reason}", mend)
+        return
+    problems = [verdict for module in modules for verdict in _of_module(module, package)]
+    yield from problems
+    if not problems:
+        more = f", and {len(modules) - 1} more from there" if len(modules) > 1 else ""
+        yield Verdict("imports", OK, f"{modules[0].name} from {modules[0].found}{more}")
+
+
+def _of_module(module: Module, package: Package) -> Iterator[Verdict]:
+    if module.error:
+        text = f"{module.name} ({package.path}): {module.error}"
+        yield Verdict("imports", FAILED, text, f"see where: devpy python -c 'import {module.name}'")
+    elif module.found != module.expected:
+        found = module.found or "nowhere"
+        text = f"{module.name} comes from {found}, not from {module.expected}"
+        yield Verdict("imports", FAILED, text, f"see why: devpy doctor {module.name}")
+
+
+def _as_module(answer: dict[str, Any]) -> Module:
+    return Module(**{"expected": "", "found": "", **answer})

@@ -1,0 +1,58 @@
+"""Whether PYTHONPATH puts other code ahead of a declared package's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
+from ...worktree import find_other_root, is_inside, is_managed_elsewhere
+from .. import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..interpreter import Entry
+    from ..setup import WorktreeSetup
+
+
+@hookimpl
+def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
+    """See `hooks.devpy_check`; it is about what a command under devpy gets, wherever that was set."""
+    value = setup.state.environ.get("PYTHONPATH", "")
+    entries = [entry for entry in setup.state.entries if entry.kind == probe.PYTHONPATH]
+    problems = [verdict for entry in entries for verdict in _of_entry(entry, setup)]
+    yield from problems
+    if not problems:
+        yield Verdict(
+            "pythonpath",
+            OK,
+            f"PYTHONPATH={value}: nothing there stands in the way" if value else "PYTHONPATH is not set",
+        )
+
+
+def _of_entry(entry: Entry, setup: WorktreeSetup) -> Iterator[Verdict]:
+    modules = [module for package in setup.state.packages for module in package.modules]
+    for module in modules:
+        if module.found != module.expected and is_inside(module.found, entry.paths[0]):
+            text = f"PYTHONPATH: {entry.name} shadows {module.name}: {module.found} instead of {module.expected}"
+            yield Verdict("pythonpath", FAILED, text, _mend(setup))
+            return
+    other = _other_worktree(entry, setup)
+    if other is not None:
+        text = f"PYTHONPATH: {entry.name} leads into another worktree, {other}, but shadows nothing"
+        yield Verdict("pythonpath", WARNING, text, _mend(setup))
+
+
+def _other_worktree(entry: Entry, setup: WorktreeSetup) -> str | None:
+    path = entry.paths[0]
+    if not os.path.isdir(path) or any(is_inside(path, own) for own in setup.config.editables):
+        return setup.sibling_of(path)
+    other = find_other_root(path, setup.root, setup.environ)
+    return other if other is not None and is_managed_elsewhere(other, setup.root) else None
+
+
+def _mend(setup: WorktreeSetup) -> str:
+    if setup.environ.get("PYTHONPATH") == setup.state.environ.get("PYTHONPATH"):
+        return "unset PYTHONPATH"
+    return f"see what sets it: [env] in {setup.config.file}, or the base's activation scripts"

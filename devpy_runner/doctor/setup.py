@@ -1,0 +1,235 @@
+"""What a check is given to look at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from devpy_pip_guard.config import FILE_NAME, Config, load_repository
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.base_python import refuse_unfit
+from devpy_virtualenv_plugin.layout import site_packages
+from devpy_virtualenv_plugin.lock import is_held
+from devpy_virtualenv_plugin.record import Record
+
+from .. import programs
+from ..activate import environment
+from ..base import facts
+from ..base.condarc import read_settings
+from ..base.prefix import check_prefix
+from ..overlay.state import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
+from ..plugin import Skipped
+from ..plugin.manager import find_base
+from ..worktree import is_inside
+from . import interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..base.facts import BaseFacts
+    from ..programs import Ran
+    from .interpreter import State
+
+T = TypeVar("T")
+
+IN_CHANGE = "another devpy is changing the overlay"
+
+_UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+"""So that what a check starts leaves nothing behind."""
+
+
+class WorktreeSetup:
+    """A worktree's set-up as it is found; nothing in it is changed.
+
+    Each part is looked up when it is first asked for, and raises `Skipped` if it is not there: let it pass, and devpy
+    shows the check as skipped, with the reason.
+
+    :param root: the worktree root, absolute
+    :param environ: the caller's environment variables
+    """
+
+    def __init__(self, root: str, environ: Mapping[str, str]) -> None:
+        self.root = root
+        self.environ = environ
+
+    @cached_property
+    def config(self) -> Config:
+        """What devpy.toml says."""
+        return _or_skip(f"no valid {FILE_NAME}", self.load_config)
+
+    def load_config(self) -> Config:
+        """Read devpy.toml.
+
+        :raises DevpyError: if it is missing or broken
+        """
+        return load_repository(os.path.join(self.root, FILE_NAME))
+
+    @cached_property
+    def base(self) -> str:
+        """The prefix of the conda environment that devpy.toml names, absolute."""
+        return _or_skip("no usable base", self.find_base)
+
+    def find_base(self) -> str:
+        """Look for the conda environment.
+
+        :raises DevpyError: if it is not found, or is none
+        """
+        prefix = find_base(self.config.base, self.environ).prefix
+        check_prefix(prefix)
+        return prefix
+
+    def ask_base(self) -> BaseFacts:
+        """Have the base's Python say what it is.
+
+        :raises DevpyError: if the base is not found, or its Python does not answer or carries no overlay
+        """
+        if isinstance(self._asked_base, DevpyError):
+            raise self._asked_base
+        return self._asked_base
+
+    @cached_property
+    def _asked_base(self) -> BaseFacts | DevpyError:
+        try:
+            answer = facts.ask(self.find_base(), self.environ)
+            refuse_unfit(answer.python)
+        except DevpyError as error:  # kept, since asking once more could take as long again
+            return error
+        return answer
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """What stands at `config.venv`, in whatever state."""
+        try:
+            return examine(self.config, self.base)
+        except Skipped:
+            return examine(self.config)
+
+    @property
+    def is_in_change(self) -> bool:
+        """Whether another devpy is changing the overlay at this moment."""
+        return is_held(self.config.venv)
+
+    @property
+    def record(self) -> Record:
+        """What the overlay says of itself, if it can be used."""
+        return self._usable()[1]
+
+    @property
+    def python(self) -> str:
+        """The overlay's interpreter, absolute."""
+        venv, made = self._usable()
+        python = os.path.join(venv, "bin", "python")
+        if not os.path.exists(python):
+            raise Skipped("the overlay's Python is gone")
+        if not all(os.path.isfile(part) for part in parts(venv, made.python)):
+            raise Skipped("a part of the overlay is missing")
+        return python
+
+    @property
+    def site_packages(self) -> str:
+        """The overlay's site-packages, absolute."""
+        venv, made = self._usable()
+        folder = site_packages(venv, made.python)
+        if not os.path.isdir(folder):
+            raise Skipped("the overlay has no site-packages")
+        return folder
+
+    @property
+    def base_site_packages(self) -> str:
+        """The site-packages that the overlay lets in from the base, absolute."""
+        return site_packages(self.record.base, self.record.python)
+
+    def _usable(self) -> tuple[str, Record]:
+        """Return where the overlay is, and its record, unless only a sync could make use of it."""
+        state, found = self.overlay.state, self.overlay.record
+        if state in (ABSENT, FOREIGN):
+            raise Skipped(self.missing)
+        if state == INCOMPLETE or found is None:
+            raise Skipped(IN_CHANGE if self.is_in_change else f"the overlay is {state}")
+        return self.config.venv, found
+
+    @property
+    def missing(self) -> str:
+        """Why there is nothing to look at, if the overlay is absent or foreign."""
+        return "no overlay" if self.overlay.state == ABSENT else f"{self.config.venv} is not devpy's"
+
+    @cached_property
+    def state(self) -> State:
+        """What the overlay's interpreter says of itself."""
+        if isinstance(self._asked_state, Skipped):
+            raise self._asked_state
+        return self._asked_state
+
+    @cached_property
+    def _asked_state(self) -> State | Skipped:
+        try:
+            return interpreter.as_state(self.ask("state"))
+        except Skipped as skipped:  # kept, since asking once more could take as long again
+            return skipped
+
+    @cached_property
+    def siblings(self) -> list[str]:
+        """The roots of the repository's other worktrees, as `git worktree list` has them; real paths."""
+        return [root for root in self._worktrees if root != self.root]
+
+    @cached_property
+    def _worktrees(self) -> list[str]:
+        listed = self.git("worktree", "list", "--porcelain")
+        if listed.code != 0:
+            raise Skipped(listed.failure)
+        entries = [[line.partition(" ") for line in entry.splitlines()] for entry in listed.out.split("\n\n")]
+        # A bare repository holds no code; of what is prunable, the folder is gone.
+        there = [entry for entry in entries if not {"bare", "prunable"}.intersection(word for word, _, _ in entry)]
+        return [os.path.realpath(path) for entry in there for word, _, path in entry if word == "worktree"]
+
+    def sibling_of(self, path: str) -> str | None:
+        """Return the root of the sibling worktree that a path lies in, or None; worktrees may lie inside each other."""
+        around = [root for root in (*self._worktrees, self.root) if is_inside(path, root)]
+        owner = max(around, key=len, default=self.root)
+        return owner if owner != self.root else None
+
+    def run(self, command: list[str]) -> Ran:
+        """Run a command as `devpy COMMAND` would; the overlay is not brought up to date for it.
+
+        :param command: the program, by its absolute path, and its arguments
+        """
+        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root)
+
+    def run_plainly(self, command: list[str]) -> Ran:
+        """Run a command as the caller would, without devpy.
+
+        :param command: the program, by its absolute path, and its arguments
+        """
+        return programs.run(command, {**self.environ, **_UNWRITTEN}, self.root)
+
+    def git(self, *arguments: str) -> Ran:
+        """Run git at the worktree root."""
+        if shutil.which("git", path=self.environ.get("PATH", os.defpath)) is None:
+            raise Skipped("git is not on PATH")
+        return programs.run(["git", *arguments], self.environ, self.root)
+
+    def ask(self, *task: str) -> Any:
+        """Have the overlay's interpreter answer one of the tasks of `probe.py`."""
+        return interpreter.parse(self.run([self.python, interpreter.PROGRAM, *task]))
+
+    def activate(self) -> environment.Environment:
+        """Work out the environment that `devpy COMMAND` gives a command.
+
+        :raises DevpyError: if what the base sets on activation is broken
+        """
+        base, settings = self.record.base, read_settings(self.environ)
+        own = environment.variables(self.config, self.root, base)
+        return environment.of(self.config.venv, base, settings, own, self.root, self.environ)
+
+    @cached_property
+    def _environment(self) -> environment.Environment:
+        return _or_skip("the base cannot be activated", self.activate)
+
+
+def _or_skip(reason: str, look_up: Callable[[], T]) -> T:
+    try:
+        return look_up()
+    except DevpyError as error:
+        raise Skipped(reason) from error

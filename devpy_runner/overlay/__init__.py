@@ -1,0 +1,1 @@
+"""The overlay: its state, and bringing it up to date."""

@@ -1,0 +1,127 @@
+"""Running the base's pip on the overlay's Python."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import NamedTuple
+
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.lock import held
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..activate.environment import Environment
+    from .progress import Progress
+
+# What pip prints when it turns to the next package, in every version since 20.3.
+_OBTAINING = re.compile(r"Obtaining (?P<url>file://\S+)")
+_BUILDING = re.compile(r"\s*(?:Building (?:editable|wheel) for|Running setup\.py develop for) (?P<name>\S+)")
+_FAILED = re.compile(r"Failed building (?:editable|wheel) for (?P<name>\S+)")
+_OWN_SETTINGS = {
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_COLOR": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_USER": "0",  # in pip's configuration, it would lead packages out of the overlay
+    "PYTHONUNBUFFERED": "1",
+}
+# These would lead packages out of the overlay, or others into it.
+_DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQUIREMENT", "ROOT", "TARGET")
+
+
+class PipError(DevpyError):
+    """pip has ended with an error.
+
+    :param output: what it printed
+    """
+
+    def __init__(self, problem: str, mend: str, output: str = "") -> None:
+        super().__init__(problem, mend)
+        self.output = output
+
+    def __str__(self) -> str:
+        shown = "".join(f"\n    {line}" for line in self.output.rstrip().splitlines())
+        return f"{self.problem}{':' if shown else ''}{shown}\n  {self.mend}"
+
+
+def without_diversions(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the caller's environment variables without those that make pip install something else or elsewhere."""
+    diversions = {f"PIP_{name}" for name in _DIVERSIONS}
+    return {name: value for name, value in environ.items() if name not in diversions}
+
+
+class Pip(NamedTuple):
+    """The pip of an overlay."""
+
+    environment: Environment
+    base: str
+    """The prefix of the conda environment that pip comes from, absolute."""
+    progress: Progress
+    verbose: bool
+    """Whether everything that pip prints goes to stderr as it comes."""
+
+    def run(self, arguments: list[str], task: str) -> None:
+        """Run `pip ARGUMENTS`.
+
+        :param arguments: the command and its arguments
+        :param task: what this is for, as in "installing api-service"
+        :raises PipError: if pip fails, with its output and, where that tells, the package at fault
+        """
+        import subprocess
+
+        argv, environ = self.environment.prepare(
+            [os.path.join(self.environment.bin, "python"), "-m", "pip", *arguments], extra=_OWN_SETTINGS
+        )
+        printed: list[str] = []
+        current = ""
+        with subprocess.Popen(
+            argv,
+            env=environ,
+            cwd=self.environment.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            pass_fds=held(),
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            try:
+                for line in process.stdout:
+                    printed.append(line)
+                    current = _package(line) or current
+                    self._show(line, f"{task} {current}" if current and current not in task else task)
+            except BaseException:  # Ctrl-C, which pip has seen, too: let it put back what it was about to change
+                process.wait()
+                raise
+        self.progress.done()
+        if process.returncode != 0:
+            raise self._failure(task, current, "".join(printed))
+
+    def _show(self, line: str, doing: str) -> None:
+        if self.verbose and sys.stderr is not None:
+            print(line, end="", file=sys.stderr, flush=True)
+        else:
+            self.progress.live(doing)
+
+    def _failure(self, task: str, current: str, output: str) -> PipError:
+        if "No module named pip" in output:
+            return PipError(f"{task}: {self.base} has no pip", f"conda install -p {self.base} pip")
+        named = _FAILED.search(output)
+        at_fault = named["name"] if named else current
+        what = f"{task} {at_fault}" if at_fault and at_fault not in task else task
+        return PipError(f"{what} failed", "mend that, then: devpy update-editables", "" if self.verbose else output)
+
+
+def _package(line: str) -> str | None:
+    """Return the package that a line of pip's output turns to, if it does."""
+    from urllib.parse import unquote, urlsplit
+
+    obtaining = _OBTAINING.match(line)
+    if obtaining:
+        return os.path.basename(unquote(urlsplit(obtaining["url"]).path).rstrip("/"))
+    building = _BUILDING.match(line)
+    return building["name"] if building else None

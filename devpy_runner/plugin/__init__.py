@@ -1,0 +1,33 @@
+"""What a plugin of devpy imports: this, and nothing else of devpy, which may change from one release to the next.
+
+`hooks` describes the hooks, with an example each; CONTRIBUTING.md has a plugin from its first file to its output.
+"""
+
+from __future__ import annotations
+
+from devpy_pip_guard.errors import DevpyError
+
+from ..base.lookup import Base
+from ..programs import Ran
+from .hooks import hookimpl
+from .setup import Setup
+from .verdicts import FAILED, OK, SKIPPED, STATES, WARNING, Skipped, Verdict
+
+API_VERSION = 1
+"""Counts the times that something here went or changed its meaning; what is added does not count."""
+
+__all__ = [
+    "API_VERSION",
+    "FAILED",
+    "OK",
+    "SKIPPED",
+    "STATES",
+    "WARNING",
+    "Base",
+    "DevpyError",
+    "Ran",
+    "Setup",
+    "Skipped",
+    "Verdict",
+    "hookimpl",
+]

@@ -1,0 +1,74 @@
+"""The hooks that plugins of devpy can implement, and the markers to do it with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ..base.lookup import Base
+    from .setup import Setup
+    from .verdicts import Verdict
+
+PROJECT = "devpy"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
+    """Find the conda environment that devpy.toml names.
+
+    It fires for `update-editables`, and when an overlay is to be brought up to date; never for a command whose overlay
+    is current. The first plugin that answers wins; the one that looks where conda would comes last.
+
+    A plugin is a module that an entry point of the group `devpy` names. One for a team's own place::
+
+        import os
+
+        from devpy_runner.plugin import Base, hookimpl
+
+
+        @hookimpl
+        def devpy_find_base(name, environ):
+            prefix = os.path.join("/srv/environments", name)
+            return Base(name, prefix) if os.path.isdir(prefix) else None
+
+    :param name: `python.base_conda_env` of devpy.toml: a name, or an absolute path
+    :param environ: the caller's environment variables
+    :return: the environment, its prefix absolute, or None to leave the search to the others
+    :raises DevpyError: to end the search with a message for the user
+    """
+
+
+@hookspec
+def devpy_check(setup: Setup) -> Iterable[Verdict] | None:
+    """Check something for `devpy doctor`, which asks every plugin, devpy's own checks first.
+
+    One that sees to it that the worktree has its data::
+
+        import os
+
+        from devpy_runner.plugin import FAILED, OK, Verdict, hookimpl
+
+
+        @hookimpl
+        def devpy_check(setup):
+            path = os.path.join(setup.root, "data")
+            if os.path.isdir(path):
+                yield Verdict("data", OK, path)
+            else:
+                yield Verdict("data", FAILED, f"{path} is missing", "dvc pull")
+
+    A check changes nothing. If it raises `Skipped`, as the parts of `setup` do that are not there,
+    it is shown as skipped; if it raises `DevpyError`, as failed, with what that says. Any other exception, and
+    whatever is no `Verdict`, is a failure of the plugin, which is named.
+
+    :param setup: what to look at: the worktree root, the caller's variables, devpy.toml, the base, the overlay and what
+        its interpreter says of itself
+    :return: what was found, in any number of verdicts; None for nothing to say
+    """

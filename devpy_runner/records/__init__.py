@@ -1,0 +1,1 @@
+"""What devpy remembers from one run to the next."""
