@@ -19,7 +19,7 @@ import pytest
 
 from devpy_pip_guard import read_start_record
 from devpy_runner.commands import demo_base
-from devpy_runner.records import run_record
+from devpy_runner.records import observations, run_record
 
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -37,11 +37,12 @@ packages = ["self-built", "link"]
 WHICH = "{root}/{venv}/{base}"
 """
 # What is two seconds old is trusted by then; the test does not wait for so long.
-LEAVE_RECORD = """\
+LEAVE_RECORD = f"""\
 import sys
-from devpy_runner import cli, observations
+import {observations.__name__} as observations
+from devpy_runner.cli import main
 observations._YOUNG_SECONDS = 0.05
-sys.exit(cli.main(["true"]))
+sys.exit(main(["true"]))
 """
 
 
