@@ -9,13 +9,15 @@ importlib.metadata `find_distributions`. A class would cost more than the rest o
 
 import sys
 
-START_RECORD = "devpy-start"
+START_VARIABLES = "devpy-start"
 """The file in an overlay from which its Python, started where the base is not active, takes environment variables."""
 
 CALLERS = "devpy-callers-value"
 """What stands in that record for the value that the caller has given a variable."""
 
-_MARK_OF_OVERLAY = "devpy.json"
+OVERLAY_RECORD = "devpy.json"
+"""The file in an overlay that is devpy's mark, and its record of what the overlay was made for."""
+
 _MOST_BYTES = 4 << 20
 """What is longer is no record."""
 
@@ -131,10 +133,10 @@ def supply(base: str) -> None:
     environ = os.environ
     active = environ.get("VIRTUAL_ENV", "")
     try:
-        venv, made_for, _, rules = read_start_record(sys.prefix)
+        venv, made_for, _, rules = read_start_variables(sys.prefix)
         if made_for != base or not (venv == sys.prefix or os.path.samefile(venv, sys.prefix)):
             return
-        if active != venv and os.path.exists(os.path.join(active, _MARK_OF_OVERLAY)):
+        if active != venv and os.path.exists(os.path.join(active, OVERLAY_RECORD)):
             _leave(os.path.join(active, "bin"))
         for name, value, template in rules:
             callers = environ.get(name)
@@ -160,7 +162,7 @@ def _tell_of_copies(made: str) -> None:
         import os
 
         copy = os.path.abspath(os.path.join(programs, os.pardir))
-        if os.path.exists(os.path.join(copy, _MARK_OF_OVERLAY)) and not is_same_file(copy, OVERLAY):
+        if os.path.exists(os.path.join(copy, OVERLAY_RECORD)) and not is_same_file(copy, OVERLAY):
             _tell(f"{sys.argv[0]} runs the code of {OVERLAY}", f"{copy} is a copy of that: devpy update-editables")
 
 
@@ -174,12 +176,17 @@ def is_same_file(one: str, other: str) -> bool:
         return False
 
 
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether a path is a folder or lies in it; both are real paths."""
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
+
+
 def _tell(problem: str, mend: str) -> None:
     if sys.stderr is not None:
         print(f"devpy: {problem}\n  {mend}", file=sys.stderr)
 
 
-def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
+def read_start_variables(venv: str) -> "tuple[str, str, str, list[tuple[str, str, str]]]":
     """Return what a record holds: overlay, base, a text about what it was made from, and a rule for each variable.
 
     A rule is a name, the value if the caller has none or an empty one, and a template with `CALLERS` in it for the
@@ -190,7 +197,7 @@ def read_start_record(venv: str) -> "tuple[str, str, str, list[tuple[str, str, s
     :raises OSError: if there is no record that can be read
     :raises ValueError: if it is broken
     """
-    fields = read_fields(f"{venv}/{START_RECORD}")
+    fields = read_fields(f"{venv}/{START_VARIABLES}")
     if fields[0] != str(len(fields)) or fields[-1] != "end" or len(fields) % 3 != 2:
         raise ValueError("broken")
     _, recorded_venv, base, inputs = fields[:4]

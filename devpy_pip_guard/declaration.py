@@ -8,11 +8,9 @@ import os
 from . import OVERLAY, is_same_file
 from .config import Config, load
 from .errors import DevpyError
-from .files import read_bytes
+from .pyvenv_cfg import FILE_NAME, config_file
 
-_CONFIG_KEY = "devpy-config"
 _UPDATE = "run `devpy update-editables`"
-_REBUILD = "rebuild the overlay: `devpy clean`, then `devpy update-editables`"
 
 
 def check_path(path: str) -> None:
@@ -41,39 +39,15 @@ def check_vcs(url: str) -> None:
     raise DevpyError(f"{shown} is not a folder, so {config.file} cannot declare it", mend)
 
 
-def config_file(pyvenv_cfg: str) -> str:
-    """Return the absolute path of the file that governs an overlay, as recorded when the overlay was made.
-
-    :param pyvenv_cfg: the overlay's `pyvenv.cfg`, absolute
-    :raises DevpyError: if it cannot be read or names no such file
-    """
-    try:
-        lines = read_bytes(pyvenv_cfg).decode("utf-8").split("\n")
-    except DevpyError as error:
-        raise DevpyError(error.problem, _REBUILD) from error
-    except UnicodeDecodeError as error:
-        raise DevpyError(f"{pyvenv_cfg}: not UTF-8 at byte {error.start}", _REBUILD) from error
-    for line in lines:
-        key, _, value = line.partition("=")
-        if key.strip() == _CONFIG_KEY and value.strip():
-            return value.strip()
-    raise DevpyError(f"{pyvenv_cfg}: {_CONFIG_KEY}: missing", _REBUILD)
-
-
 def _governing_config(requested: str) -> Config:
     """Read what is declared at this moment."""
     try:
-        path = config_file(pyvenv_cfg())
+        path = config_file(os.path.join(OVERLAY, FILE_NAME))
         if not os.path.exists(path):
             raise DevpyError(f"missing {path}", f"put it back, then {_UPDATE}")
         return load(path)
     except DevpyError as error:
         raise DevpyError(f"cannot tell whether {requested} is declared: {error.problem}", error.mend) from error
-
-
-def pyvenv_cfg() -> str:
-    """Return where the overlay's is, absolute, as seen from this package: `sys.prefix` can be changed."""
-    return os.path.join(OVERLAY, "pyvenv.cfg")
 
 
 def _without_credentials(url: str) -> str:

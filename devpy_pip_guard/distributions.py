@@ -56,9 +56,17 @@ def spelled_name(path: str) -> str:
 
     :param path: of the distribution's metadata, as `metadata` returns it
     """
-    files = [os.path.join(folder, name) for folder in metadata_folders(path) for name in ("METADATA", "PKG-INFO")]
-    names = [name for file in files for name in headers(file, "Name")]
+    names = core_metadata(path, "Name")
     return next(iter(names), os.path.basename(path)[: -len(_EGG_LINK)] if path.endswith(_EGG_LINK) else "")
+
+
+def core_metadata(path: str, field: str) -> list[str]:
+    """Return the values that a distribution's core metadata gives for a field, such as `Requires-Dist`.
+
+    :param path: of the distribution's metadata, as `metadata` returns it
+    """
+    files = [os.path.join(folder, name) for folder in metadata_folders(path) for name in ("METADATA", "PKG-INFO")]
+    return [value for file in files for value in headers(file, field)]
 
 
 def headers(path: str, key: str) -> list[str]:

@@ -14,7 +14,7 @@ from .errors import DevpyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Protocol
+    from typing import Callable, Iterator, Protocol
 
     class Observer(Protocol):
         """Who hears of the looks."""
@@ -33,6 +33,10 @@ observers: list[Observer] = []
 
 _FILE = "file"
 _FOLDER = "folder"
+_LONGEST_BEGINNING = 4096
+_EXEC = (b"'''exec' ", b'"exec" ')
+"""How the second line of a script begins that names the interpreter there; to Python, it is part of a string."""
+
 _MOST_BYTES = 1 << 20
 """What is longer was not meant for devpy, and might take minutes to parse."""
 
@@ -130,6 +134,14 @@ def _look_for_links(path: str, seen: set[str]) -> None:
         _look_for_links(os.path.join(parent, target), seen)
 
 
+def with_parents(folder: str) -> Iterator[str]:
+    """Yield a folder, absolute, and each one that it lies in, the innermost first."""
+    yield folder
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        yield folder
+
+
 def expand_user(path: str) -> str:
     """Do what `os.path.expanduser` does."""
     if path.startswith("~"):
@@ -170,14 +182,34 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
     return list(os.scandir(folder))
 
 
-def first_line(path: str) -> bytes:
-    """Return the first line of a file, as far as it matters for `#!`; empty if the file cannot be read."""
+def beginning(path: str) -> bytes:
+    """Return the first bytes of a file, as many as matter for `#!`; none if the file cannot be read."""
     note_read(path)
     try:
         with open(path, "rb") as stream:
-            return stream.readline(4096)
+            return stream.read(_LONGEST_BEGINNING)
     except OSError:
         return b""
+
+
+def shebang(beginning: bytes) -> list[str]:
+    """Return the command that a script's first lines name: its interpreter, then the arguments.
+
+    pip and conda write a path that is too long for the first line, or holds a space, into the second one, as a command
+    of the shell. It is taken apart by hand: running a command may come here, and importing shlex would take long.
+
+    :param beginning: of the file
+    :return: nothing for a file that is no script
+    """
+    line, _, rest = beginning.partition(b"\n")
+    if not line.startswith(b"#!"):
+        return []
+    if line == b"#!/bin/sh" and rest.startswith(_EXEC):
+        line = rest.partition(b"\n")[0].partition(b" ")[2]
+        quote = line[:1] if line[:1] in (b'"', b"'") else b" "
+        interpreter, _, arguments = line.lstrip(quote).partition(quote)
+        return [os.fsdecode(word) for word in (interpreter, *arguments.split())]
+    return [os.fsdecode(word) for word in line[2:].split()]
 
 
 def read_bytes(path: str) -> bytes:

@@ -1,7 +1,8 @@
 """From where the overlay's editables are imported: what the overlay alone would give, and what an import gives now.
 
-Build backends do not record uniformly under which names an editable is imported. So names are guessed generously, from
-what the installed files say and from the layouts that projects have, and each is confirmed by asking the overlay.
+Under which names an editable is imported, its metadata may declare (PEP 794). Few do, and build backends record nothing
+else in the same way. So names are guessed generously, from what the installed files say and from the layouts that
+projects have. Each name is confirmed by asking the overlay.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import SITE_PACKAGES, distributions, is_same_file, site_files
+from . import SITE_PACKAGES, distributions, is_inside, is_same_file, site_files
 from .precedence import find_in_overlay
-from .rivals import lies_in
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
 _BUILD_FILES = ("pyproject.toml", "setup.py")
@@ -28,8 +28,8 @@ _BESIDE_THE_PACKAGE = {
 _TESTS = {"conftest", "test", "tests"}
 """What projects distribute by mistake: not proved beside a package, since there each project has its own."""
 
-_DEEPEST = 3
-"""How many parts the name of a package inside a namespace may have."""
+_DEEPEST = 8
+"""How many parts the name of a package inside a namespace may have: a folder of data may look like a namespace."""
 
 
 class Module(NamedTuple):
@@ -69,6 +69,15 @@ class _Distribution(NamedTuple):
     """What was installed into site-packages for it, relative to that."""
     top_level: list[str] | None
     """The names that setuptools has recorded; None if the build backend records none."""
+    import_names: list[str]
+    """What its metadata declares to be importable, and its alone; an empty name says that there is nothing."""
+    import_namespaces: list[str]
+    """The namespaces that it declares to share with others."""
+
+    @property
+    def declares_nothing(self) -> bool:
+        """Whether the metadata says that there is nothing to import."""
+        return bool(self.import_names) and not any([*self.import_names, *self.import_namespaces])
 
 
 def packages() -> list[Package]:
@@ -80,7 +89,7 @@ def packages() -> list[Package]:
     paths = [editable.path for editable in editables]
     found = []
     for distribution in editables:
-        inner = [path for path in paths if path != distribution.path and lies_in(path, distribution.path)]
+        inner = [path for path in paths if path != distribution.path and is_inside(path, distribution.path)]
         search = _Search(distribution, inner)
         modules = search.modules()
         found.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
@@ -135,18 +144,43 @@ class _Search:
 
     def modules(self) -> list[Module]:
         """Return them in the order of their names."""
+        if self._distribution.declares_nothing:
+            return []
+        found = self._declared() or self._guessed()
+        return [found[name] for name in sorted(found)]
+
+    def _declared(self) -> dict[str, Module]:
+        """Return the modules that the metadata declares, as far as the overlay has them."""
+        names = [*filter(None, self._distribution.import_names)] or self._distribution.import_namespaces
+        return {module.name: module for name in filter(_may_be_imported, names) for module in self._ask_declared(name)}
+
+    def _ask_declared(self, name: str) -> Iterator[Module]:
+        """Yield the module of this name, or the package that it is a part of, if the overlay has it from here."""
+        parts = name.split(".")
+        for end in range(1, len(parts)):
+            parent = ".".join(parts[:end])
+            if not _is_namespace_now(parent):
+                yield from self._ask(parent, is_distributed=True)
+                return
+            __import__(parent)  # the search for what it holds needs it
+        for module in self._ask(name, is_distributed=True):
+            yield module._replace(is_distributed=True) if module.name == name else module
+
+    def _guessed(self) -> dict[str, Module]:
         found = self._confirmed({*self._recorded_names(), *self._names_like_its_own()}, are_distributed=True)
         if any(_is_package(module.expected) for module in found.values()):
             found = {name: self._without_script(module) for name, module in found.items()}
         found = {**self._confirmed(self._names_of_folders(), are_distributed=not found), **found}
         found = {**self._confirmed(self._names_beside_its_own(), are_distributed=False), **found}
-        found = found or self._confirmed(self._guessed_names(), are_distributed=False)
-        return [found[name] for name in sorted(found)]
+        return found or self._confirmed(self._guessed_names(), are_distributed=False)
 
     def finds_nothing(self) -> bool:
         """Tell whether what is installed shows that there is nothing to import."""
         folders, has_finder = self._distribution.folders, bool(self._started())
-        if any(map(str.isidentifier, self._recorded_names())):
+        if self._distribution.declares_nothing:
+            return True
+        declared = [*self._distribution.import_names, *self._distribution.import_namespaces]
+        if any(declared) or any(map(str.isidentifier, self._recorded_names())):
             return False
         if self._distribution.top_level is not None or not (folders or has_finder):
             return True
@@ -209,7 +243,7 @@ class _Search:
         return [name for name in _importable([project]) if _is_package_folder(os.path.join(project, name))]
 
     def _confirmed(self, names: Iterable[str], *, are_distributed: bool) -> dict[str, Module]:
-        likely = [name for name in set(names) if name.isidentifier() and not _is_pythons(name)]
+        likely = [name for name in set(names) if name.isidentifier() and _may_be_imported(name)]
         return {module.name: module for name in likely for module in self._ask(name, are_distributed)}
 
     def _ask(self, name: str, is_distributed: bool) -> Iterator[Module]:
@@ -245,13 +279,13 @@ class _Search:
     def _is_own(self, path: str, name: str) -> bool:
         """Tell whether a file or folder is this distribution's: by itself, or, as a symlink, by where it is found."""
         real, found_in = os.path.realpath(path), os.path.realpath(root(path, name))
-        if any(lies_in(real, folder) for folder in self._inner):
+        if any(is_inside(real, folder) for folder in self._inner):
             return False
         site_packages = os.path.realpath(SITE_PACKAGES)  # it may well lie in the folder of the project
-        if lies_in(real, site_packages) or lies_in(found_in, site_packages):
+        if is_inside(real, site_packages) or is_inside(found_in, site_packages):
             return os.path.relpath(real, site_packages) in self._distribution.files
         own = (self._distribution.path, *self._distribution.folders)
-        return any(lies_in(place, folder) for folder in own for place in (real, found_in))
+        return any(is_inside(place, folder) for folder in own for place in (real, found_in))
 
 
 def _distributions(site_packages: str) -> Iterator[_Distribution]:
@@ -266,7 +300,13 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
             top_level = [line for info in infos for line in distributions.read_lines(info)]
             has_top_level = any(map(os.path.isfile, infos))
             reals = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
-            yield _Distribution(name, project, reals, files, top_level if has_top_level else None)
+            declared = [_declared_names(path, field) for field in ("Import-Name", "Import-Namespace")]
+            yield _Distribution(name, project, reals, files, top_level if has_top_level else None, *declared)
+
+
+def _declared_names(path: str, field: str) -> list[str]:
+    """Return the names in a field of the metadata, without what marks some of them as private (PEP 794)."""
+    return [value.partition(";")[0].strip() for value in distributions.core_metadata(path, field)]
 
 
 def _is_beside(file: str, info: str) -> bool:
@@ -298,7 +338,7 @@ _SUFFIXES = sorted(all_suffixes(), key=len, reverse=True)
 
 def _is_project(folder: str, project: str) -> bool:
     """Tell whether a folder may hold more than a project's packages: its own folder, one around it, or another's."""
-    return lies_in(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
+    return is_inside(project, folder) or any(os.path.isfile(os.path.join(folder, name)) for name in _BUILD_FILES)
 
 
 def _is_package_folder(path: str) -> bool:
@@ -322,8 +362,13 @@ def root(path: str, name: str) -> str:
     return folder
 
 
-def _is_pythons(name: str) -> bool:
-    """Tell whether the standard library has a module of this name, which an editable's cannot precede."""
+def _may_be_imported(name: str) -> bool:
+    """Tell whether a name, dotted or not, may be an editable's: no module precedes one of the standard library."""
+    first = name.partition(".")[0]
+    return all(map(str.isidentifier, name.split("."))) and not _is_in_standard_library(first)
+
+
+def _is_in_standard_library(name: str) -> bool:
     library = os.path.dirname(os.__file__)
     spec = PathFinder.find_spec(name, [library, os.path.join(library, "lib-dynload")])
     return name in sys.builtin_module_names or (spec is not None and spec.loader is not None)

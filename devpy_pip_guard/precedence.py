@@ -7,8 +7,13 @@ loaded already.
 from __future__ import annotations
 
 import sys
-from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import PathFinder, _NamespacePath  # type: ignore[attr-defined] # it is private
+
+if hasattr(sys.modules.get("importlib.machinery"), "NamespacePath"):  # Python 3.15, whose `site` has loaded it
+    from importlib.machinery import ModuleSpec, NamespacePath, PathFinder  # type: ignore[attr-defined] # up to 3.14
+else:  # to load importlib.machinery would take longer than all of this module, and NamespacePath is private
+    from _frozen_importlib import ModuleSpec
+    from _frozen_importlib_external import PathFinder
+    from _frozen_importlib_external import _NamespacePath as NamespacePath  # type: ignore[attr-defined]
 
 from . import SITE_PACKAGES, is_namespace, own_finders, own_path
 from .rivals import Rivals
@@ -183,7 +188,7 @@ def _joined(name: str, parts: list[ModuleSpec], path: Any) -> ModuleSpec:
     spec = ModuleSpec(name, None, is_package=True)
     locations = (location for part in parts for location in part.submodule_search_locations or [])
     # As Python's own, which importlib.resources insists on; it asks for other locations should the parent's change.
-    spec.submodule_search_locations = _NamespacePath(name, list(dict.fromkeys(locations)), lambda *_: None)
+    spec.submodule_search_locations = NamespacePath(name, list(dict.fromkeys(locations)), lambda *_: None)
     return spec
 
 

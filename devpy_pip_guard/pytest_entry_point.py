@@ -5,12 +5,11 @@ A folder in site-packages would turn up in `pip list`, and PYTEST_PLUGINS would 
 
 from __future__ import annotations
 
-import json
 import os
 from importlib.metadata import Distribution
 from typing import Any, Dict
 
-from . import OVERLAY, SITE_PACKAGES
+from . import OVERLAY, SITE_PACKAGES, record
 
 NAME = "devpy-overlay"
 
@@ -53,8 +52,4 @@ class OverlayDistribution(Distribution):
 
 def _version() -> str:
     """Return the version of the devpy that made the overlay; 0 if its record does not say."""
-    try:
-        with open(os.path.join(OVERLAY, "devpy.json"), encoding="utf-8") as stream:
-            return str(json.load(stream)["version"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return "0"
+    return str(record.load(OVERLAY).get("version", "0"))

@@ -8,7 +8,6 @@ pytest finds the plugin through `pytest_entry_point`; `-p no:devpy` leaves it ou
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -16,7 +15,7 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
-from . import SITE_PACKAGES, declaration, origins, worktrees
+from . import OVERLAY, OVERLAY_RECORD, SITE_PACKAGES, origins, pyvenv_cfg, record, worktrees
 from . import config as devpy_config
 from .errors import DevpyError
 from .origins import is_same
@@ -89,13 +88,13 @@ def read_overlay() -> Overlay:
 
     :raises DevpyError: if one of them is missing or broken, or the overlay is not where it was made
     """
-    venv = os.path.dirname(declaration.pyvenv_cfg())
-    made, base = _read_record(os.path.join(venv, "devpy.json"))
-    if os.path.exists(os.path.join(sys.prefix, "devpy.json")) and not is_same(venv, sys.prefix):
+    venv = OVERLAY  # as seen from this package: `sys.prefix` can be changed
+    made, base = _read_record(venv)
+    if os.path.exists(os.path.join(sys.prefix, OVERLAY_RECORD)) and not is_same(venv, sys.prefix):
         raise DevpyError(f"this is the Python of {sys.prefix}, but PYTHONPATH leads to {venv}", "unset PYTHONPATH")
     if not is_same(made, venv):
         raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
-    config = devpy_config.load(declaration.config_file(os.path.join(venv, "pyvenv.cfg")))
+    config = devpy_config.load(pyvenv_cfg.config_file(os.path.join(venv, pyvenv_cfg.FILE_NAME)))
     return Overlay(venv, base, config.file, config.editables)
 
 
@@ -226,16 +225,12 @@ def _undeclared_or_missing(overlay: Overlay, packages: list[origins.Package]) ->
             yield DevpyError(problem, f"declare it there, or remove it: {_UPDATE}")
 
 
-def _read_record(path: str) -> tuple[str, str]:
+def _read_record(venv: str) -> tuple[str, str]:
     """Return where the overlay was made, and the prefix of its base."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            record = json.load(stream)
-        made, base = record["venv"], record["base"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DevpyError(f"{path}: missing or broken", _UPDATE) from error
+    fields = record.load(venv)
+    made, base = fields.get("venv"), fields.get("base")
     if not (isinstance(made, str) and isinstance(base, str)):
-        raise DevpyError(f"{path}: broken", _UPDATE)
+        raise DevpyError(f"{os.path.join(venv, OVERLAY_RECORD)}: missing or broken", _UPDATE)
     return made, base
 
 

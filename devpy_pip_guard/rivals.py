@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from . import is_inside
 from .distributions import installed_modules, metadata, project_folder
 
 TYPE_CHECKING = False
@@ -38,12 +39,12 @@ class Rivals:
         if not self._folders or not os.path.isabs(path):
             return False
         real = os.path.realpath(path)
-        if not any(lies_in(real, folder) for folder in self._folders):
+        if not any(is_inside(real, folder) for folder in self._folders):
             return False
         if self._others is None:  # read late: a base may hold hundreds of distributions
             others = {project_folder(path) for _, path in self._everything} - {""}
             self._others = {self._prefix, *self._folders, *others}
-        return max((folder for folder in self._others if lies_in(real, folder)), key=len) in self._folders
+        return max((folder for folder in self._others if is_inside(real, folder)), key=len) in self._folders
 
     def define(self, finder: Any) -> bool:
         """Tell whether an entry of `sys.meta_path` comes from a module that was installed with a rival."""
@@ -63,8 +64,3 @@ class Rivals:
 
 def _identifier(text: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in text)
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies in it; both are real paths."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")

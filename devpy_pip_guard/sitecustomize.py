@@ -6,8 +6,10 @@ It stands in the overlay's site-packages. The bridge's `.pth` arms the guard as 
 
 import sys
 
-# From here, since importlib.machinery costs every start of the interpreter more than the guard does.
-from _frozen_importlib_external import PathFinder
+if "importlib.machinery" in sys.modules:  # as from Python 3.15 on
+    from importlib.machinery import PathFinder
+else:  # to load it would cost every start of the interpreter more than the guard does
+    from _frozen_importlib_external import PathFinder
 
 import _devpy_guard  # type: ignore[import-not-found] # the name of this package in an overlay
 

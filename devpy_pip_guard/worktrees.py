@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Iterator
 
-from .files import is_file, note_read, real_path
+from .files import is_file, note_read, real_path, with_parents
 
 
 def roots(path: str) -> Iterator[str]:
@@ -14,14 +14,11 @@ def roots(path: str) -> Iterator[str]:
     There is more than one around what lies in a submodule, or in a worktree that was made inside another. Those in
     which a path leads elsewhere by a symlink come before those that it leads to.
     """
-    for folder in dict.fromkeys([os.path.abspath(path), os.path.realpath(path)]):
-        while True:
+    for start in dict.fromkeys([os.path.abspath(path), os.path.realpath(path)]):
+        for folder in with_parents(start):
             dot_git = os.path.join(folder, ".git")
             if os.path.isfile(dot_git) or os.path.isfile(os.path.join(dot_git, "HEAD")):
                 yield os.path.realpath(folder)
-            if folder == os.path.dirname(folder):
-                break
-            folder = os.path.dirname(folder)
 
 
 def repository(root: str) -> str:

@@ -1,4 +1,4 @@
-"""What to say of an exception that nobody foresaw: it is a fault of devpy's, so its traceback stays."""
+"""What devpy prints of an unexpected exception, which is a bug of devpy's: the traceback, and where to report it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DISTRIBUTION = "devpy-runner"
 
 
 def tell_of_bug() -> None:
-    """Print the traceback of the exception that is being handled, the versions that matter, and where to report it."""
+    """Print the traceback of the exception that is being handled, versions, and where to report it."""
     if sys.stderr is None:
         return
     traceback.print_exc()
@@ -29,15 +29,15 @@ def installed_version(name: str) -> str:
     """Return the version of a distribution that devpy's own Python sees."""
     try:
         return str(metadata.version(name))
-    except (metadata.PackageNotFoundError, FileNotFoundError):  # the latter: a leftover that has lost its metadata
+    except (metadata.PackageNotFoundError, FileNotFoundError):  # the latter of a distribution whose metadata is gone
         return "(not installed)"
 
 
 def _where_to_report() -> str:
-    """Return the address that devpy's metadata gives."""
+    """Return the address for reports that devpy's metadata names."""
     try:
         addresses = metadata.metadata(_DISTRIBUTION).get_all("Project-URL") or []
     except metadata.PackageNotFoundError:  # run from its sources
         addresses = []
-    named = dict(str(address).split(", ", 1) for address in addresses)
-    return named.get("Issues", "where you have devpy from")
+    urls = dict(str(address).split(", ", 1) for address in addresses)
+    return urls.get("Issues", "where you have devpy from")

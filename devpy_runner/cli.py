@@ -1,4 +1,8 @@
-"""The command line: devpy's own commands, and everything else as a command to run."""
+"""The command line: devpy's own commands, and everything else as a command to run.
+
+The options before the command are parsed by hand: importing argparse takes longer than running a command may, and
+whatever follows the command is the command's. devpy's own commands use argparse, see `devpy_runner.commands`.
+"""
 
 from __future__ import annotations
 
@@ -37,19 +41,19 @@ examples:
 
 
 class Invocation:
-    """A command line, taken apart.
+    """A parsed command line.
 
     :param command: the command and its arguments; empty if there is none
-    :param is_own: whether it is one of devpy's own commands
-    :param cwd: where to run it, as typed
+    :param is_subcommand: whether it is one of devpy's own commands
+    :param cwd: the folder to run it in, as typed
     :param sync: whether to bring the overlay up to date first
     """
 
-    __slots__ = ("command", "cwd", "is_own", "sync")
+    __slots__ = ("command", "cwd", "is_subcommand", "sync")
 
-    def __init__(self, command: list[str], is_own: bool, cwd: str | None = None, sync: bool = True) -> None:
+    def __init__(self, command: list[str], is_subcommand: bool, cwd: str | None = None, sync: bool = True) -> None:
         self.command = command
-        self.is_own = is_own
+        self.is_subcommand = is_subcommand
         self.cwd = cwd
         self.sync = sync
 
@@ -58,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run devpy.
 
     :param argv: the arguments, without the program's name; those of the process by default
-    :return: the exit code; a command that runs replaces this process, so that its own code is what the caller sees
+    :return: the exit code; not that of a command, which replaces this process
     """
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
@@ -69,12 +73,12 @@ def main(argv: list[str] | None = None) -> int:
         _tell(error)
     except BrokenPipeError:
         _forget_output()
-    except OSError as error:  # a full disk, a read-only folder: the user's to mend, whatever devpy was about
+    except OSError as error:  # such as a full disk or a read-only folder, which the user has to mend
         _forget_output()
-        _tell(_of_system(error))
+        _tell(_system_error(error))
     except KeyboardInterrupt:
         _die_of_interrupt()
-    except Exception:  # noqa: BLE001 - whatever it is, the user has to be told where to report it
+    except Exception:  # noqa: BLE001 - a bug of devpy's, and the user has to be told where to report it
         from .bug_report import tell_of_bug
 
         tell_of_bug()
@@ -82,12 +86,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _tell(error: DevpyError) -> None:
-    from .messages import tell  # which a command that runs does not need
+    from .messages import tell  # not at the top: a command that runs does not need it
 
     tell(str(error))
 
 
-def _of_system(error: OSError) -> DevpyError:
+def _system_error(error: OSError) -> DevpyError:
+    """Return what to tell the user of an error that no other code has dealt with."""
     path = printable(str(error.filename)) if error.filename is not None else ""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         mend = "see what is missing: devpy doctor"
@@ -97,13 +102,13 @@ def _of_system(error: OSError) -> DevpyError:
 
 
 def _forget_output() -> None:
-    """Keep Python from complaining at exit about output that nobody takes."""
+    """Keep Python from reporting, at exit, that its output cannot be written."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _die_of_interrupt() -> None:
-    """End as a program does that does not catch Ctrl-C, so that a shell's loop around it ends as well."""
+    """End by the signal, as programs do that do not catch Ctrl-C: a shell's loop around devpy then ends, too."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -111,12 +116,12 @@ def _die_of_interrupt() -> None:
 
 
 def parse(arguments: list[str]) -> Invocation:
-    """Take a command line apart.
+    """Parse a command line.
 
     :raises DevpyError: for an option that devpy does not have
     """
     cwd: str | None = None
-    sync = os.environ.get("DEVPY_NO_SYNC", "") in ("", "0")
+    sync = syncs_by_default()
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         option, equals, value = rest.pop(0).partition("=")
@@ -133,6 +138,11 @@ def parse(arguments: list[str]) -> Invocation:
     return Invocation(rest, bool(rest) and rest[0] in COMMANDS, cwd, sync)
 
 
+def syncs_by_default() -> bool:
+    """Tell whether DEVPY_NO_SYNC lets devpy bring the overlay up to date."""
+    return os.environ.get("DEVPY_NO_SYNC", "") in ("", "0")
+
+
 def _dispatch(arguments: list[str]) -> int:
     if os.name != "posix":
         raise DevpyError("Windows is not supported", "use devpy on Linux or macOS, or in WSL")
@@ -147,14 +157,14 @@ def _dispatch(arguments: list[str]) -> int:
     invocation = parse(arguments)
     if not invocation.command:
         raise DevpyError("no command to run", "devpy --help shows how")
-    if invocation.is_own:
-        return _own_command(invocation)
+    if invocation.is_subcommand:
+        return _run_subcommand(invocation)
     from .run import run
 
     return run(invocation.command, invocation.cwd, sync=invocation.sync)
 
 
-def _own_command(invocation: Invocation) -> int:
+def _run_subcommand(invocation: Invocation) -> int:
     from importlib import import_module
 
     from .commands import parse as parse_options

@@ -1,6 +1,6 @@
-"""devpy's part in a run of virtualenv: what is behind `--discovery devpy` and `--creator devpy`.
+"""devpy's plugins of virtualenv, for `--discovery devpy` and `--creator devpy`.
 
-Every run of virtualenv on a machine imports this module, so it needs nothing that virtualenv itself does not import.
+Every run of virtualenv imports this module, so it imports nothing that virtualenv does not import itself.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class DevpyCreator(creator.DevpyCreator):
-    """Writes an overlay whose activation scripts activate the base, too."""
+    """Makes an overlay whose activation scripts activate the base as well."""
 
     def create(self) -> None:
         """Make the overlay; its activation scripts are extended when the process ends.
 
-        virtualenv writes them after this, and nothing that it documents runs after that. Whoever has called virtualenv
-        may extend them before.
+        virtualenv writes the scripts after it has called this, and calls nothing documented after that. Code that uses
+        virtualenv as a library may extend them earlier.
 
         :raises DevpyError: as the overlay's own creator does
         """
@@ -38,7 +38,7 @@ class DevpyCreator(creator.DevpyCreator):
 
 
 class DevpyDiscovery(Discover):
-    """Finds the base's interpreter through the same hooks as the `devpy` command."""
+    """Finds the base's interpreter by the same hooks as the `devpy` command."""
 
     def __init__(self, options: VirtualEnvOptions) -> None:
         super().__init__(options)
@@ -47,15 +47,15 @@ class DevpyDiscovery(Discover):
 
     @classmethod
     def add_parser_arguments(cls, parser: ArgumentParser) -> None:
-        """Add the option that names another config file than the devpy.toml at the worktree root."""
+        """Add the option that names a config file to use instead of the devpy.toml at the worktree root."""
         creator.add_config_option(parser)
 
     def run(self) -> PythonInfo | None:
-        """Return what virtualenv knows of the base's interpreter.
+        """Return virtualenv's description of the base's interpreter.
 
         :raises DevpyError: if devpy.toml is missing or broken, or names no usable conda environment
         """
-        # Imported here, so that nobody else who runs virtualenv pays for it.
+        # Not at the top: other runs of virtualenv should not pay for these imports.
         from virtualenv.discovery.py_info import PythonInfo
 
         from devpy_pip_guard.config import FILE_NAME, load

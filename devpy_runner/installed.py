@@ -1,4 +1,4 @@
-"""What importlib.metadata finds, apart from leftovers that have lost their metadata: nothing of those is installed."""
+"""Distributions as importlib.metadata finds them, without leftovers: those have no metadata and are not installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def named(distributions: Iterable[Distribution]) -> Iterator[tuple[str, Distribution]]:
-    """Yield each distribution that has a name, after the name as its metadata spells it."""
+    """Yield the name of each distribution that has metadata, as the metadata spells it, and the distribution."""
     for distribution in distributions:
         name = field(distribution, "Name")
         if name:
@@ -17,9 +17,9 @@ def named(distributions: Iterable[Distribution]) -> Iterator[tuple[str, Distribu
 
 
 def field(distribution: Distribution, name: str) -> str:
-    """Return a field of the metadata, or nothing if it is not there."""
+    """Return a field of a distribution's metadata, or an empty text if it is not there."""
     try:
         values: list[str] | None = distribution.metadata.get_all(name)
-    except FileNotFoundError:  # how Python 3.15 and later tell that there is no file
+    except FileNotFoundError:  # how Python 3.15 and later say that there is no metadata
         return ""
     return values[0] if values else ""

@@ -1,7 +1,7 @@
-"""Refusing, before it starts, a command that would install an editable behind devpy.toml's back, or change the base.
+"""Refusing a command that would install an editable by hand, or change the base, before it starts.
 
-It spares the user a start of pip and speaks of the command as it was typed. The guard in the overlay is what holds:
-it sees what pip itself has understood.
+This spares the user a start of pip, and its message names the command as it was typed. The guard in the overlay is the
+one that cannot be evaded: it sees what pip itself has understood.
 """
 
 from __future__ import annotations
@@ -56,18 +56,20 @@ _CONDA_LEAVES_BASE_ALONE = ("--name", "--prefix", "--dry-run", "--help")
 
 
 def refuse_install(command: list[str], config: str, base: str, folder: str) -> None:
-    """Refuse the spellings of an editable install, and what makes uv or conda change the base.
+    """Refuse a command that installs an editable, in any spelling, or by which uv or conda would change the base.
 
-    :param command: what the user wants to run
+    :param command: the command and its arguments
     :param config: the devpy.toml to name in the message, absolute
     :param base: the prefix of the conda environment, absolute
-    :param folder: where the command would run, absolute
+    :param folder: the folder that the command would run in, absolute
     :raises DevpyError: if it would install an editable package, or change the base
     """
     program = os.path.basename(command[0])
     if program in _CONDA_PROGRAMS and _changes_active_environment(command[1:]):
         changed = f"{program} {command[1]}: would change {base}, which other worktrees share"
-        raise DevpyError(changed, f"if all of them shall have it: {program} {command[1]} -p {base} …")
+        from devpy_virtualenv_plugin import mends
+
+        raise DevpyError(changed, f"if all of them shall have it: {mends.command(program, command[1], '-p', base)} …")
     if "--system" in command and (program == "uv" or command[1:3] == ["-m", "uv"]):
         raise DevpyError("uv --system: would change the base", "leave --system out")
     target = _editable_target(command)
@@ -79,7 +81,7 @@ def refuse_install(command: list[str], config: str, base: str, folder: str) -> N
 
 
 def _changes_active_environment(arguments: list[str]) -> bool:
-    """Tell for conda's commands that, unless an environment is named, change the active one: the base."""
+    """Tell whether one of conda's commands changes the active environment, the base, since it names no other one."""
     changes = any(tuple(arguments[: len(command)]) == command for command in _CONDA_CHANGES)
     changes = changes or (arguments[:1] == ["config"] and "--env" in arguments)
     # Short options may stand together, as in `-yn NAME`.
@@ -89,7 +91,7 @@ def _changes_active_environment(arguments: list[str]) -> bool:
 
 
 def _declaration(target: str, root: str, folder: str) -> str:
-    """Return how to declare what pip was to install; a URL is not shown, since it may hold a password."""
+    """Return what to declare in devpy.toml instead of `target`. A URL is not shown, since it may hold a password."""
     target = target.rpartition(" @ ")[2].partition("#")[0]
     if target.startswith("file:"):
         from urllib.parse import unquote, urlsplit
@@ -104,7 +106,7 @@ def _declaration(target: str, root: str, folder: str) -> str:
 
 
 def _editable_target(command: list[str]) -> str | None:
-    """Return the package that a command would install as editable, "" if it names none, or None if it would not."""
+    """Return the package that a command would install as editable: "" if it names none, None if it installs none."""
     program, arguments = os.path.basename(command[0]), command[1:]
     if program == "uv":
         return _uv_target(arguments)
@@ -121,7 +123,7 @@ def _pip_target(arguments: list[str]) -> str | None:
 
 
 def _uv_target(arguments: list[str]) -> str | None:
-    """Tell for `uv pip install -e`, and for the commands with which uv installs the project itself."""
+    """Do so for `uv pip install -e`, and for the commands by which uv installs the project itself."""
     arguments = _after_options(arguments, _UV_OPTIONS_WITH_VALUE)
     if arguments[:1] == ["pip"]:
         return _pip_target(arguments[1:])
@@ -132,14 +134,14 @@ def _uv_target(arguments: list[str]) -> str | None:
 
 
 def _setup_target(arguments: list[str]) -> str | None:
-    """Tell for `setup.py develop`."""
+    """Do so for `setup.py develop`."""
     if not arguments or os.path.basename(arguments[0]) != "setup.py" or "develop" not in arguments[1:]:
         return None
     return os.path.dirname(arguments[0])
 
 
 def _python_target(arguments: list[str]) -> str | None:
-    """Tell for `python -m pip …`, in the spellings of Python's own options, and for `python setup.py develop`."""
+    """Do so for `python -m pip …`, whatever options of Python come first, and for `python setup.py develop`."""
     while arguments and arguments[0].startswith("-"):
         option, arguments = arguments[0], arguments[1:]
         cluster = "" if option.startswith("--") else option[1:]
@@ -157,7 +159,7 @@ def _python_target(arguments: list[str]) -> str | None:
 
 
 def _after_options(arguments: list[str], with_value: frozenset[str]) -> list[str]:
-    """Return the arguments from the first one that is neither an option nor the value of one."""
+    """Return the arguments from the first one on that is neither an option nor an option's value."""
     while arguments and arguments[0].startswith("-"):
         arguments = arguments[2 if arguments[0] in with_value else 1 :]
     return arguments
@@ -177,14 +179,14 @@ def _editable_option(arguments: list[str]) -> str | None:
             if len(option) > 3 and "--editable".startswith(option):
                 return value if equals else following
         elif argument.startswith("-") and len(argument) > 1:
-            found = _editable_in_cluster(argument[1:])
-            if found is not None:
-                return found or following
+            value_in_cluster = _editable_in_cluster(argument[1:])
+            if value_in_cluster is not None:
+                return value_in_cluster or following
     return None
 
 
 def _editable_in_cluster(letters: str) -> str | None:
-    """Return what follows `e` in a cluster of short options such as `Ue.`, or None if it has no `e` of its own."""
+    """Return what follows `e` in a cluster of short options such as `Ue.`, or None if `-e` is not among them."""
     for position, letter in enumerate(letters):
         if letter == "e":
             return letters[position + 1 :]

@@ -1,6 +1,6 @@
 """Running a command in the worktree's environment: the main path.
 
-Every command goes through here, so nothing is imported that a run with a valid record does not need.
+Every command goes through here, so this imports nothing that a run with a valid run cache does not need.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import os
 
 from devpy_pip_guard.errors import DevpyError
 
-from .activate import environment
+from .activate.environment import worktree_environment
 from .activate.execution import caller_environ, execute
-from .records import run_record
-from .worktree import current_folder, find_root
+from .records import run_cache
+from .worktree import current_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,24 +30,28 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     :raises DevpyError: if there is no worktree, no valid devpy.toml or no usable overlay
     """
     environ = caller_environ()
-    root = find_root(current_folder(), environ)
-    known = run_record.read(root, environ)
+    root = current_root(environ)
+    cache = run_cache.read(root, environ)
     folder = root if cwd is None else _folder(root, cwd)
-    relative = folder if environ.get("PYTHONPATH") else root  # what its entries start from
-    if known is None or relative != root or not known.holds(environ):
+    # The cache was written for a command at the root; relative entries of PYTHONPATH start from the command's folder.
+    fits_folder = folder == root or not environ.get("PYTHONPATH")
+    if cache is None or not fits_folder or not cache.holds(environ):
         from .settle import settle
 
-        known = settle(root, environ, folder, sync=sync)
+        cache = settle(root, environ, folder, sync=sync)
     if any(name in word for word in command for name in _INSTALLERS):
         from .refusal import refuse_install
 
-        refuse_install(command, known.config, known.base, folder)
-    env = environment.of(known.venv, known.base, known.settings, known.variables, folder, environ)
+        refuse_install(command, cache.config, cache.base, folder)
+    env = worktree_environment(cache.venv, cache.base, cache.settings, cache.variables, folder, environ)
     execute(command, env.activation, first_on_path=env.bin, additions=env.variables, cwd=env.cwd)
 
 
 def _folder(root: str, cwd: str) -> str:
-    """Return the folder to run in, absolute; it may lie outside every worktree, but not in another one of devpy's."""
+    """Return the folder to run in, absolute.
+
+    :raises DevpyError: if there is no such folder, or it lies in another worktree that devpy is for
+    """
     from .worktree import find_other_root, is_managed_elsewhere
 
     folder = os.path.realpath(cwd)
@@ -55,5 +59,7 @@ def _folder(root: str, cwd: str) -> str:
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
     other = find_other_root(folder, root, os.environ)
     if other is not None and is_managed_elsewhere(other, root):
-        raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"cd {folder}, then run devpy there")
+        from devpy_virtualenv_plugin.mends import command
+
+        raise DevpyError(f"--cwd {cwd}: in another worktree, {other}", f"{command('cd', folder)}, then run devpy there")
     return folder

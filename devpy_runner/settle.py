@@ -1,23 +1,24 @@
-"""Working out what running a command in a worktree needs to know, and making the overlay fit for it."""
+"""Making the overlay usable, and working out what running a command needs to know, where the run cache cannot tell."""
 
 from __future__ import annotations
 
 import os
 
+from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
 from devpy_virtualenv_plugin.layout import site_packages
 
-from .activate import environment
+from .activate.environment import overlay_variables
 from .base import condarc
 from .messages import tell
-from .overlay.editables import installed
+from .overlay.editables import undeclared
 from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, refuse_foreign
-from .records import run_record, start_record
+from .records import run_cache, start_variables
 from .records.observations import observed
-from .records.run_record import RunRecord
-from .worktree import find_other_root, is_inside, is_managed_elsewhere, is_same_repository
+from .records.run_cache import RunCache
+from .worktree import find_other_root, is_managed_elsewhere, is_same_repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from devpy_pip_guard.config import Config
 
 
-def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunRecord:
-    """Make sure of an overlay that can be used, and keep what was found out on the way for the next run.
+def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunCache:
+    """Make the overlay usable, and return what a command needs to know; it is cached for the next run.
 
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables
@@ -36,31 +37,31 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
     :raises DevpyError: if there is no valid devpy.toml or no usable overlay
     """
     with observed(environ) as observations:
-        noted = observations.environ
+        observed_environ = observations.environ
         config = load_repository(os.path.join(root, FILE_NAME))
-        overlay = _usable_overlay(config, root, environ, _where_name_leads(config, noted), sync=sync)
+        overlay = _usable_overlay(config, root, environ, _base_prefix(config, observed_environ), sync=sync)
         if overlay.record is None:
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
         base, python = overlay.record.base, overlay.record.python
-        settings = condarc.read_settings(noted)
-        has_current_start_record = start_record.refresh(config, base, noted)
+        settings = condarc.read_settings(observed_environ)
+        has_current_start_variables = start_variables.refresh(config, base, observed_environ)
         warnings = [
-            *_of_undeclared(config, python),
-            *_of_other_worktrees(config, root, noted),
-            *_of_pythonpath(config, root, noted, folder),
+            *_undeclared_warnings(config, python),
+            *_other_worktree_warnings(config, root, observed_environ),
+            *_pythonpath_warnings(config, root, observed_environ, folder),
         ]
     for warning in warnings:
         _warn(warning)
-    variables = environment.variables(config, root, base)
-    found = RunRecord(root, config.file, config.venv, base, variables, settings, observations.evidence())
+    variables = overlay_variables(config, root, base)
+    cache = RunCache(root, config.file, config.venv, base, variables, settings, observations.evidence())
     is_usual = folder == root or not environ.get("PYTHONPATH")  # whose relative entries start from the folder
-    if overlay.state == CURRENT and has_current_start_record and is_usual and not warnings:
-        run_record.write(found, environ)  # else the next run comes here again
-    return found
+    if overlay.state == CURRENT and has_current_start_variables and is_usual and not warnings:
+        run_cache.write(cache, environ)  # otherwise the next run has to come here again
+    return cache
 
 
-def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
-    """Return the prefix of the base that devpy.toml names; None if there is none now."""
+def _base_prefix(config: Config, environ: Mapping[str, str]) -> str | None:
+    """Return the prefix of the base that devpy.toml names; None if it cannot be found now."""
     from .plugin.manager import find_base
 
     try:
@@ -72,17 +73,18 @@ def _where_name_leads(config: Config, environ: Mapping[str, str]) -> str | None:
 def _usable_overlay(
     config: Config, root: str, environ: Mapping[str, str], prefix: str | None, *, sync: bool
 ) -> Overlay:
-    """Return the overlay, brought up to date if that is allowed.
+    """Return the overlay, brought up to date if `sync` allows it.
 
-    :param prefix: that of the base, None to trust the one found when the overlay was made
+    :param prefix: that of the base; None to trust the one that was found when the overlay was made
+    :raises DevpyError: if no command can use the overlay
     """
     overlay = examine(config, prefix)
     if overlay.state == CURRENT:
         return overlay
     if sync:
-        from .overlay.sync import Wanted, bring_up_to_date
+        from .overlay.sync import SyncOptions, bring_up_to_date
 
-        bring_up_to_date(config, root, environ, Wanted())
+        bring_up_to_date(config, root, environ, SyncOptions())
         return examine(config)
     refuse_foreign(overlay, config)
     if overlay.state in (ABSENT, INCOMPLETE) or not os.path.exists(os.path.join(config.venv, "bin", "python")):
@@ -91,30 +93,30 @@ def _usable_overlay(
     return overlay
 
 
-def _of_undeclared(config: Config, python: str) -> Iterator[str]:
-    there = installed(site_packages(config.venv, python))
-    for path in sorted({editable.path for editable in there}.difference(config.editables)):
+def _undeclared_warnings(config: Config, python: str) -> Iterator[str]:
+    """Yield a warning for each editable in the overlay that devpy.toml does not declare."""
+    for path in undeclared(site_packages(config.venv, python), config.editables):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
 
 
-def _of_other_worktrees(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Name the declared packages whose code is that of another worktree of this repository."""
+def _other_worktree_warnings(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each declared package whose code is that of another worktree of this repository."""
     for path in config.editables:
-        other = None if is_inside(real_path(path), root) else find_other_root(path, root, environ)
-        if other is not None and is_same_repository(root, other):
-            mend = f"declare this worktree's own in {config.file}, or run devpy in {other}"
-            yield f"{path} is the code of another worktree, {other}\n  {mend}"
+        other_root = None if is_inside(real_path(path), root) else find_other_root(path, root, environ)
+        if other_root is not None and is_same_repository(root, other_root):
+            mend = f"declare this worktree's own in {config.file}, or run devpy in {other_root}"
+            yield f"{path} is the code of another worktree, {other_root}\n  {mend}"
 
 
-def _of_pythonpath(config: Config, root: str, environ: Mapping[str, str], folder: str) -> Iterator[str]:
-    """Name the entries of PYTHONPATH that put another worktree's code ahead of this one's."""
+def _pythonpath_warnings(config: Config, root: str, environ: Mapping[str, str], folder: str) -> Iterator[str]:
+    """Yield a warning for each entry of PYTHONPATH that puts another worktree's code ahead of this one's."""
     for entry in filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)):
         path = real_path(os.path.join(folder, entry))
-        if not is_dir(path) or any(is_inside(path, own) for own in (root, *config.editables)):
+        if not is_dir(path) or any(is_inside(path, code) for code in (root, *config.editables)):
             continue
-        other = find_other_root(path, root, environ)
-        if other is not None and is_managed_elsewhere(other, root):
-            yield f"PYTHONPATH: {entry} puts the code of {other} first\n  unset PYTHONPATH"
+        other_root = find_other_root(path, root, environ)
+        if other_root is not None and is_managed_elsewhere(other_root, root):
+            yield f"PYTHONPATH: {entry} puts the code of {other_root} first\n  unset PYTHONPATH"
 
 
 def _warn(text: str) -> None:

@@ -1,29 +1,27 @@
 """Shell code that gives a running shell the environment of `devpy`, for `source .venv/bin/activate`.
 
-What devpy adds to that script (see `devpy_runner.activate.scripts`) calls this module before virtualenv's
-own part has changed anything, and evaluates the code after it. The base's activation scripts run in a bash of their
-own, as for `devpy COMMAND`. So every shell gets the same values, and no script can end or break the user's shell; what
-is no environment variable, such as a function or an alias, is not carried over.
+The lines that devpy adds to that script (see `devpy_runner.activate.scripts`) call this module before virtualenv's
+lines have changed anything, and evaluate its code after them. The base's activation scripts run in a separate bash, as
+for `devpy COMMAND`. So every shell gets the same values, and no script can end or break the user's shell. Environment
+variables are carried over, functions and aliases are not.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from contextlib import suppress
-from tempfile import TemporaryFile
 
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 
-from .activate import environment
+from .activate.environment import worktree_environment
 from .activate.execution import caller_environ
 from .activate.scripts import quote_for_fish
-from .cli import parse
+from .cli import syncs_by_default
 from .messages import tell
-from .records.start_record import parse_variables
+from .programs import PRINT_VARIABLES, parse_variables, run_attended
 from .settle import settle
 from .worktree import current_folder, find_root
 
@@ -31,12 +29,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_BY_VIRTUALENV = ("PATH", "VIRTUAL_ENV", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY")
-"""What virtualenv's activation sets besides the prompt, even where devpy's environment is like the caller's."""
+_VIRTUALENV_VARIABLES = ("PATH", "VIRTUAL_ENV", "PKG_CONFIG_PATH", "TCL_LIBRARY", "TK_LIBRARY")
+"""Variables that virtualenv's activation sets besides the prompt, even if devpy leaves them as the caller has them."""
 
 _PROMPT = "VIRTUAL_ENV_PROMPT"
 
-_SHELLS_OWN = frozenset(
+_SHELL_VARIABLES = frozenset(
     {
         "_",
         "BASHOPTS",
@@ -57,7 +55,7 @@ _SHELLS_OWN = frozenset(
         "status",
     }
 )
-"""Variables that a running shell uses for itself or does not let anybody set."""
+"""Variables that a running shell uses for itself or lets nobody set."""
 
 _POSIX = """\
 {exports}
@@ -92,59 +90,57 @@ def main() -> int:
     kind, script = sys.argv[1:]
     environ = caller_environ()
     try:
-        after = activated(os.path.dirname(os.path.dirname(os.path.abspath(script))), environ)
+        activated = activated_environ(os.path.dirname(os.path.dirname(os.path.abspath(script))), environ)
     except (DevpyError, OSError) as error:
         tell(str(error))
         return 2
     except KeyboardInterrupt:
         return 130
-    sys.stdout.buffer.write(os.fsencode(code(kind, environ, after)))
+    sys.stdout.buffer.write(os.fsencode(code(kind, environ, activated)))
     return 0
 
 
-def activated(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a command gets which devpy runs in the worktree of an overlay.
+def activated_environ(venv: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a command that devpy runs in the worktree of an overlay.
 
     The overlay is brought up to date first, as for a command.
 
     :param venv: the overlay, absolute
     :param environ: the caller's environment variables
-    :raises DevpyError: if it belongs to no worktree, cannot be used, or an activation script ends the shell
+    :raises DevpyError: if the overlay belongs to no worktree or cannot be used, or an activation script ends the shell
     """
     root = _root(venv, environ)
-    known = settle(root, environ, root, sync=parse([]).sync)
-    env = environment.of(known.venv, known.base, known.settings, known.variables, root, environ)
-    command, start = env.prepare(["/usr/bin/env", "-0"], {})
-    with TemporaryFile() as printed:  # what a script leaves running would keep a pipe open
-        done = subprocess.run(command, env=start, cwd=root, stdin=subprocess.DEVNULL, stdout=printed, check=False)
-        printed.seek(0)
-        variables = parse_variables(printed.read())
-    if done.returncode != 0:
-        raise DevpyError(f"{known.base}: cannot be activated", "correct the script that is named above")
-    return variables
+    answers = settle(root, environ, root, sync=syncs_by_default())
+    env = worktree_environment(answers.venv, answers.base, answers.settings, answers.variables, root, environ)
+    ran = run_attended(*env.prepare(PRINT_VARIABLES, {}), root)
+    if ran.code != 0:
+        raise DevpyError(f"{answers.base}: cannot be activated", "correct the script that is named above")
+    return parse_variables(ran.out)
 
 
-def code(kind: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Return code that sets the variables which differ, and has `deactivate` put back what they were.
+def code(kind: str, caller: Mapping[str, str], activated: Mapping[str, str]) -> str:
+    """Return code that sets the variables which differ, and defines a `deactivate` that gives them their old values.
 
-    Like virtualenv's own with PATH, it does so even if they have been set to something else meanwhile.
+    As virtualenv's `deactivate` does with PATH, it restores them even if the user has changed them since.
 
     :param kind: `posix` or `fish`
-    :param before: the caller's environment variables
-    :param after: those of the activated environment
+    :param caller: the caller's environment variables
+    :param activated: those of the activated environment
     """
-    names = sorted(filter(_can_be_set, {*_BY_VIRTUALENV, *dict(before.items() ^ after.items())}))
+    names = sorted(filter(_can_be_set, {*_VIRTUALENV_VARIABLES, *dict(caller.items() ^ activated.items())}))
     template, assign = (_FISH, _fish) if kind == "fish" else (_POSIX, _posix)
     return template.format(
-        exports="\n".join(assign(name, after.get(name)) for name in names),
-        restores="\n".join(assign(name, before.get(name)) for name in (*names, _PROMPT)),
+        exports="\n".join(assign(name, activated.get(name)) for name in names),
+        restores="\n".join(assign(name, caller.get(name)) for name in (*names, _PROMPT)),
     )
 
 
 def _root(venv: str, environ: Mapping[str, str]) -> str:
-    """Return the root of the worktree in whose environment the shell shall be, absolute.
+    """Return the root of the worktree whose environment the shell is to get, absolute.
 
-    Where several repositories share the overlay, the one that the shell is in counts.
+    If several repositories share the overlay, it is the one that the shell is in.
+
+    :raises DevpyError: if the overlay is that of none
     """
     mend = "cd into the worktree whose devpy.toml names it, then source it again; devpy info shows where it is"
     problem = DevpyError(f"{venv}: not the overlay of this worktree", mend)
@@ -166,7 +162,7 @@ def _worktrees(folders: list[str], environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _can_be_set(name: str) -> bool:
-    return name.isascii() and name.isidentifier() and name not in _SHELLS_OWN and name != _PROMPT
+    return name.isascii() and name.isidentifier() and name not in _SHELL_VARIABLES and name != _PROMPT
 
 
 def _posix(name: str, value: str | None) -> str:

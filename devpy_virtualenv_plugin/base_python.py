@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 
 from . import NEWEST_PYTHON, OLDEST_PYTHON
+from .mends import command, conda_install
 
-UPGRADE = f"see whether a newer devpy knows it: {shlex.quote(sys.executable)} -m pip install --upgrade devpy-runner"
+_UPGRADE = command(sys.executable, "-m", "pip", "install", "--upgrade", "devpy-runner")
+UPGRADE = f"see whether a newer devpy knows it: {_UPGRADE}"
 """What to do about a Python that is newer than this devpy."""
 
 
@@ -39,16 +40,15 @@ def refuse_unfit(python: BasePython) -> None:
 
     :raises DevpyError: if it is not CPython, is too old, or has no program of its name
     """
-    install = f"conda install -p {shlex.quote(python.prefix)}"
     program = os.path.join(python.prefix, "bin", python.name)
     if python.implementation != "CPython":
         problem = f"{python.prefix}: its Python is {python.implementation}, and devpy works with CPython alone"
         raise DevpyError(problem, "name another environment in devpy.toml, made by: conda create -n NAME python pip")
     if python.minor < OLDEST_PYTHON:
-        wanted = "python>={}.{}".format(*OLDEST_PYTHON)
-        raise DevpyError(f"{python.prefix}: Python {python.version} is too old", f"{install} '{wanted}'")
+        mend = conda_install(python.prefix, "python>={}.{}".format(*OLDEST_PYTHON))
+        raise DevpyError(f"{python.prefix}: Python {python.version} is too old", mend)
     if not os.path.isfile(program):
-        raise DevpyError(f"{program}: no such file", f"{install} --force-reinstall python")
+        raise DevpyError(f"{program}: no such file", conda_install(python.prefix, "--force-reinstall", "python"))
 
 
 def untested(python: BasePython) -> str:

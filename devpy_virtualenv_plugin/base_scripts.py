@@ -13,17 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devpy_pip_guard import distributions
+from devpy_pip_guard.files import shebang
 
 from .layout import LAUNCHER, site_packages
 
 # Conda takes the installation it manages from the interpreter it runs on.
-_CONDA = re.compile(rb"(conda|mamba)(-.*)?|activate|deactivate")
+_CONDA = re.compile(r"(conda|mamba)(-.*)?|activate|deactivate")
 # Linux cuts a first line at 256 bytes, older kernels and macOS earlier; none of them takes a space in it.
 _LONGEST_SHEBANG = 127
-# The first lines that pip and conda write if the path does not fit into a plain one; else that.
-_SHEBANG = re.compile(
-    rb"#!/bin/sh\n'''exec' (?P<quoted>\"[^\"]+\"|'[^']+'|\S+) |#!(?P<direct>/\S*)(?: (?:-S )?(?P<argument>\S+))?"
-)
 
 _LAUNCHER_BODY = """\
 # Made by devpy: runs the script of the base environment that has this file's name, on the overlay's Python.
@@ -86,21 +83,18 @@ def console_scripts(base: Path, python: str) -> Iterator[str]:
     :param base: the prefix of the conda environment, absolute
     :param python: the folder of its Python in `lib`
     """
-    bin_folder = os.path.realpath(os.fsencode(base / "bin"))
+    bin_folder = os.path.realpath(base / "bin")
     metadata = distributions.metadata(site_packages(os.fspath(base), python))
-    named: set[str] = set().union(*(distributions.declared_scripts(path) for _, path in metadata))
+    declared: set[str] = set().union(*(distributions.declared_scripts(path) for _, path in metadata))
     for entry in os.scandir(bin_folder):
         if _CONDA.fullmatch(entry.name) or not entry.is_file() or not os.access(entry.path, os.X_OK):
             continue
         with open(entry.path, "rb") as stream:
-            match = _SHEBANG.match(stream.read(1024))
-        if match is None:
-            continue
-        interpreter = match["direct"] or match["quoted"].strip(b"\"'")
+            command = shebang(stream.read(1024))
         # That of a copied base still names the original's interpreter.
-        is_named = os.fsdecode(entry.name) in named and _is_python(interpreter)
-        if is_named or _is_looked_up(match) or _is_in(bin_folder, interpreter):
-            yield os.fsdecode(entry.name)
+        is_declared = entry.name in declared and _is_python(command)
+        if is_declared or _is_looked_up(command) or _is_in(bin_folder, command):
+            yield entry.name
 
 
 def _replaced_scripts(venv: Path, base: Path, python: str) -> set[str]:
@@ -111,18 +105,19 @@ def _replaced_scripts(venv: Path, base: Path, python: str) -> set[str]:
     return {script for path in replaced for script in distributions.console_scripts(path)}
 
 
-def _is_looked_up(match: re.Match[bytes]) -> bool:
+def _is_looked_up(command: list[str]) -> bool:
     """Tell for `#!/usr/bin/env python`, which conda writes if the path is too long for a plain first line."""
-    return match["direct"] == b"/usr/bin/env" and (match["argument"] or b"").startswith(b"python")
+    interpreter, program, *_ = [*(word for word in command if word != "-S"), "", ""]
+    return interpreter == "/usr/bin/env" and program.startswith("python")
 
 
-def _is_in(bin_folder: bytes, interpreter: bytes) -> bool:
-    """Tell whether an interpreter is a Python in a folder, given by its real path; a symlink may lead there."""
-    return _is_python(interpreter) and os.path.realpath(os.path.dirname(interpreter)) == bin_folder
+def _is_in(bin_folder: str, command: list[str]) -> bool:
+    """Tell whether the interpreter is a Python in a folder, given by its real path; a symlink may lead there."""
+    return _is_python(command) and os.path.realpath(os.path.dirname(command[0])) == bin_folder
 
 
-def _is_python(interpreter: bytes) -> bool:
-    return os.path.basename(interpreter).startswith(b"python")
+def _is_python(command: list[str]) -> bool:
+    return bool(command) and os.path.isabs(command[0]) and os.path.basename(command[0]).startswith("python")
 
 
 def with_shebang(python: Path, body: str) -> str:

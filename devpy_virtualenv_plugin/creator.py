@@ -126,6 +126,8 @@ class DevpyCreator(Creator, Describe):
     @cached_property
     def _pyvenv_cfg(self) -> dict[str, str]:
         """The keys of pyvenv.cfg (PEP 405), and devpy's own."""
+        from devpy_pip_guard.pyvenv_cfg import CONFIG_KEY
+
         version = [str(part) for part in self.interpreter.version_info]
         return {
             "home": os.fspath(self.base / "bin"),
@@ -135,7 +137,7 @@ class DevpyCreator(Creator, Describe):
             "version": ".".join(version[:3]),
             "version_info": ".".join(version),
             "devpy": __version__,
-            "devpy-config": self._config_file,
+            CONFIG_KEY: self._config_file,
             "devpy-base": os.fspath(self.base),
         }
 

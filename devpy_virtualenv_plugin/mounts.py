@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 
 from devpy_pip_guard.errors import DevpyError
+
+from .mends import command
 
 
 def refuse_mounts(folder: str) -> None:
@@ -17,7 +18,7 @@ def refuse_mounts(folder: str) -> None:
     """
     for place in _mount_points():
         if place.startswith(os.path.join(folder, "")):
-            raise DevpyError(f"{place}: something is mounted there", f"umount {shlex.quote(place)}")
+            raise DevpyError(f"{place}: something is mounted there", command("umount", place))
 
 
 def _mount_points() -> list[str]:

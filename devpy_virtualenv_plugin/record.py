@@ -9,10 +9,11 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes, status
+from devpy_pip_guard import OVERLAY_RECORD, pyvenv_cfg
+from devpy_pip_guard.files import status
+from devpy_pip_guard.record import load
 
-FILE_NAME = "devpy.json"
+FILE_NAME = OVERLAY_RECORD
 LOCK_NAME = ".devpy-lock"
 PATH_FILES = ("conda.pth", "easy-install.pth")
 """Files in site-packages to which folders are added without a trace in the folder they lie in."""
@@ -59,7 +60,7 @@ class Record(NamedTuple):
 def read(venv: str) -> Record | None:
     """Return the record of the overlay at `venv`, or None if there is none that can be read."""
     try:
-        return _parse(_load(venv))
+        return _parse(load(venv))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None  # broken, or of another devpy's making
 
@@ -113,14 +114,10 @@ def is_marked(venv: str) -> bool:
 
     The mark is the record, or, should a crash of the machine have left that empty, what pyvenv.cfg says.
     """
-    data = _load(venv)
-    if isinstance(data, dict) and isinstance(data.get("version"), str) and isinstance(data.get("venv"), str):
+    fields = load(venv)
+    if isinstance(fields.get("version"), str) and isinstance(fields.get("venv"), str):
         return True
-    try:
-        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
-    except (DevpyError, ValueError):
-        return False
-    return any(line.startswith("devpy-config = ") for line in lines)
+    return pyvenv_cfg.CONFIG_KEY in pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def site_stamp(site_packages: str) -> str:
@@ -146,14 +143,6 @@ def _stamp(path: str) -> str:
     except OSError:
         return "-"
     return f"{found.st_ino}:{found.st_mtime_ns}"
-
-
-def _load(venv: str) -> Any:
-    """Return what the file holds, or None."""
-    try:
-        return json.loads(read_bytes(os.path.join(venv, FILE_NAME)).decode("utf-8"))
-    except (DevpyError, ValueError, RecursionError):
-        return None
 
 
 def _parse(data: Any) -> Record:

@@ -13,6 +13,7 @@ import devpy_pip_guard
 
 from . import layout
 from .lock import held
+from .mends import command
 from .record import replace_file
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _copy_sources(source: Path, target: Path, more: Mapping[str, str]) -> None:
 def _package_folder(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise RuntimeError(f"devpy needs {name}: {sys.executable} -m pip install {name}")
+        raise RuntimeError(f"devpy needs {name}: {command(sys.executable, '-m', 'pip', 'install', name)}")
     return Path(spec.origin).parent
 
 

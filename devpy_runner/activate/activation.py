@@ -1,7 +1,8 @@
 """What `conda activate` would set, computed from the files of the environment without starting anything.
 
-The rules are those of conda 26 on POSIX. Where conda itself fails (a CONDA_SHLVL that is no number, quotes in a value,
-the old environment last on PATH) the evident meaning is taken instead.
+The rules are those of conda 26 on POSIX. They are written by hand, since no library does all that conda does, and
+starting conda takes longer than a command may. Where conda itself fails (a CONDA_SHLVL that is no number, quotes in a
+value, the old environment last on PATH), this does what was evidently meant.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, first_line, is_dir, is_file, read_bytes, real_path, scan
+from devpy_pip_guard.files import beginning, exists, is_dir, is_file, read_bytes, real_path, scan, shebang
 
+# Many modules define this instead of importing it: importing typing takes a good part of the time that running a
+# command may take, and type checkers treat the name alike.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,17 +24,17 @@ _HIDDEN = "***unset***"
 
 
 class CondaSettings:
-    """What conda is set to do; every path is absolute.
+    """conda's settings; every path is absolute.
 
     :param root_prefix: the prefix of the environment `base`; None where no conda install is known
     :param envs_dirs: the folders that hold environments, the most important first, conda's default ones included
     :param changeps1: whether activation sets CONDA_PROMPT_MODIFIER
-    :param env_prompt: the template of CONDA_PROMPT_MODIFIER
-    :param auto_stack: up to which CONDA_SHLVL an activation stacks on the active environment
+    :param env_prompt: the template for CONDA_PROMPT_MODIFIER
+    :param auto_stack: the highest CONDA_SHLVL at which an activation stacks on the active environment
     :param envvars_force_uppercase: whether the names of an environment's variables are uppercased
     """
 
-    # Not a NamedTuple: importing typing takes a good part of the time that running a command may take.
+    # Not a NamedTuple, which would need typing.
     __slots__ = ("auto_stack", "changeps1", "env_prompt", "envs_dirs", "envvars_force_uppercase", "root_prefix")
 
     def __init__(
@@ -55,9 +58,9 @@ class Activation:
     """The steps from the caller's environment to the activated one.
 
     :param caller: the variables to start from
-    :param deactivate_scripts: absolute paths of the scripts of the environment that is left, to be sourced first
-    :param exports: the variables to set then, computed before any script ran; activation unsets none
-    :param activate_scripts: absolute paths of the scripts of the environment that is entered, to be sourced last
+    :param deactivate_scripts: absolute paths of the scripts to source first, of the environment that is left
+    :param exports: the variables to set next; their values do not depend on the scripts, and activation unsets none
+    :param activate_scripts: absolute paths of the scripts to source last, of the environment that is entered
     """
 
     __slots__ = ("activate_scripts", "caller", "deactivate_scripts", "exports")
@@ -76,9 +79,9 @@ class Activation:
 
 
 class _Caller:
-    """What the caller's variables say about the environment that is active there.
+    """What the caller's variables say about the active environment.
 
-    :param level: how many environments have been activated one on top of the other; 0 if none is active
+    :param level: how many environments are active, each on top of the one before; 0 if none is
     :param prefix: the active environment, if `level` is not 0
     """
 
@@ -91,12 +94,12 @@ class _Caller:
 
 
 def activate(environ: Mapping[str, str], prefix: str, settings: CondaSettings) -> Activation:
-    """Compute what `conda activate`, typed in the caller's shell, would do.
+    """Compute what `conda activate` would do in the caller's shell.
 
     :param environ: the caller's variables
-    :param prefix: absolute path of the environment to enter, spelled as conda would (its symlinks unresolved)
+    :param prefix: the environment to enter, absolute, with its symlinks unresolved, as conda spells it
     :param settings: conda's settings; without a root prefix, condabin and the variables about conda itself are left out
-    :raises DevpyError: if a file of either environment that activation reads is broken or cannot be read
+    :raises DevpyError: if a file that activation reads, in either environment, is broken or cannot be read
     """
     caller = _caller(environ)
     stacks = prefix != caller.prefix and 1 <= caller.level <= settings.auto_stack
@@ -106,8 +109,8 @@ def activate(environ: Mapping[str, str], prefix: str, settings: CondaSettings) -
         "CONDA_PROMPT_MODIFIER": _prompt_modifier(caller, prefix, settings, stacks=stacks),
     }
     if prefix != caller.prefix:
-        exports.update(_entered(caller, prefix, settings.root_prefix, stacks=stacks))
-    exports.update(_about_conda(settings.root_prefix))
+        exports.update(_entry_variables(caller, prefix, settings.root_prefix, stacks=stacks))
+    exports.update(_conda_variables(settings.root_prefix))
     if settings.envvars_force_uppercase:
         exports = {name.upper(): value for name, value in exports.items()}
     return Activation(
@@ -128,20 +131,20 @@ def _caller(environ: Mapping[str, str]) -> _Caller:
 
 
 def _search_path(caller: _Caller, prefix: str, root_prefix: str | None, *, stacks: bool) -> str:
-    """Return PATH with the bin folder of the environment in the place of the active one's, or else first."""
+    """Return PATH with the environment's bin in the place of the active environment's, or else first."""
     entries = [os.path.normpath(entry) for entry in caller.environ.get("PATH", os.defpath).split(os.pathsep)]
-    entered = os.path.join(prefix, "bin")
-    left = None if caller.prefix is None or stacks else os.path.join(caller.prefix, "bin")
-    if left in entries:
-        entries[entries.index(left)] = entered
+    entered_bin = os.path.join(prefix, "bin")
+    left_bin = None if caller.prefix is None or stacks else os.path.join(caller.prefix, "bin")
+    if left_bin in entries:
+        entries[entries.index(left_bin)] = entered_bin
         return os.pathsep.join(entries)
     if caller.prefix is None and root_prefix and not any(entry.endswith("condabin") for entry in entries):
         entries.insert(0, os.path.join(root_prefix, "condabin"))
-    return os.pathsep.join([entered, *entries])
+    return os.pathsep.join([entered_bin, *entries])
 
 
-def _entered(caller: _Caller, prefix: str, root_prefix: str | None, *, stacks: bool) -> dict[str, str]:
-    """Return the variables that are set on entering an environment, but not when the active one is entered again."""
+def _entry_variables(caller: _Caller, prefix: str, root_prefix: str | None, *, stacks: bool) -> dict[str, str]:
+    """Return the variables that conda sets unless the environment is active already."""
     variables = _config_variables(prefix)
     exports = {"CONDA_PREFIX": prefix, "CONDA_DEFAULT_ENV": _name(prefix, root_prefix), **variables}
     for name in variables:
@@ -166,14 +169,14 @@ def _prompt_modifier(caller: _Caller, prefix: str, settings: CondaSettings, *, s
     if not settings.changeps1:
         return ""
     default_env = _name(prefix, settings.root_prefix)
-    shown = _shown_stack(caller, settings.root_prefix)
+    stack = _shown_stack(caller, settings.root_prefix)
     if prefix == caller.prefix:
         default_env = caller.environ.get("CONDA_DEFAULT_ENV", default_env)
     else:
-        shown = [*(shown if stacks else shown[:-1]), default_env]
+        stack = [*(stack if stacks else stack[:-1]), default_env]
     try:
         return settings.env_prompt.format(
-            default_env=default_env, stacked_env=",".join(reversed(shown)), prefix=prefix, name=os.path.basename(prefix)
+            default_env=default_env, stacked_env=",".join(reversed(stack)), prefix=prefix, name=os.path.basename(prefix)
         )
     except (AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
         mend = "use {default_env}, {stacked_env}, {prefix} and {name}: conda config --set env_prompt '({default_env}) '"
@@ -182,18 +185,18 @@ def _prompt_modifier(caller: _Caller, prefix: str, settings: CondaSettings, *, s
 
 def _shown_stack(caller: _Caller, root_prefix: str | None) -> list[str]:
     """Return the names of the active environments that the prompt shows, the innermost last."""
-    shown: list[str] = []
+    stack: list[str] = []
     for level in range(1, caller.level + 1):
         variable = "CONDA_PREFIX" if level == caller.level else f"CONDA_PREFIX_{level}"
-        if variable not in caller.environ:  # not a level that conda made, and there may be any number of them
+        if variable not in caller.environ:  # conda has not set CONDA_SHLVL, which may be any number
             break
-        kept = shown if caller.environ.get(f"CONDA_STACKED_{level}") else shown[:-1]
-        shown = [*kept, _name(caller.environ[variable], root_prefix)]
-    return shown
+        below = stack if caller.environ.get(f"CONDA_STACKED_{level}") else stack[:-1]
+        stack = [*below, _name(caller.environ[variable], root_prefix)]
+    return stack
 
 
-def _about_conda(root_prefix: str | None) -> dict[str, str]:
-    """Return the variables by which shell functions and tools find the conda that activated the environment."""
+def _conda_variables(root_prefix: str | None) -> dict[str, str]:
+    """Return the variables by which shell functions and tools find conda."""
     if root_prefix is None:
         return {}
     conda = os.path.join(root_prefix, "bin", "conda")
@@ -211,24 +214,23 @@ def _about_conda(root_prefix: str | None) -> dict[str, str]:
 
 def _interpreter(conda: str) -> str:
     """Return the absolute path of the python that the conda script's first line names."""
-    words = first_line(conda).split()
-    named = os.fsdecode(words[0][2:]) if len(words) == 1 and words[0].startswith(b"#!/") else ""
-    if os.path.basename(named).startswith("python"):
-        return named
+    words = shebang(beginning(conda))
+    if len(words) == 1 and os.path.isabs(words[0]) and os.path.basename(words[0]).startswith("python"):
+        return words[0]
     return os.path.join(os.path.dirname(conda), "python")
 
 
 def _scripts(prefix: str, folder: str) -> list[str]:
-    """Return the absolute paths of the scripts in a folder of the environment's etc/conda, by name."""
+    """Return the absolute paths of the scripts in a folder of the environment's etc/conda, sorted by name."""
     return sorted(entry.path for entry in _entries(prefix, folder) if entry.name.endswith(".sh") and _is_script(entry))
 
 
 def _is_script(entry: os.DirEntry[str]) -> bool:
-    """Tell whether to source what is there; what is missing at the end of a link is for the shell to name.
+    """Tell whether to source an entry; a link that leads nowhere counts, so that the shell names it.
 
-    :raises DevpyError: if it is neither a file, a folder nor the empty device, such as a FIFO, on which a shell waits
+    :raises DevpyError: if it is neither a file, a folder nor the null device: on a FIFO, a shell would wait
     """
-    if entry.is_file(follow_symlinks=False):  # as most are, and known without asking for each
+    if entry.is_file(follow_symlinks=False):  # as most are; the folder's listing tells, without another system call
         return True
     if is_dir(entry.path):
         return False
@@ -238,7 +240,7 @@ def _is_script(entry: os.DirEntry[str]) -> bool:
 
 
 def _config_variables(prefix: str) -> dict[str, str]:
-    """Return what packages and, on top, `conda env config vars set` have declared for the environment."""
+    """Return the variables that packages have declared, overridden by those of `conda env config vars set`."""
     variables: dict[str, str] = {}
     for path in sorted(entry.path for entry in _entries(prefix, "env_vars.d")):
         variables.update(_as_variables(path, _json_object(path)))
@@ -259,7 +261,7 @@ def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
 
 
 def _json_object(path: str) -> dict[str, Any]:
-    """Return what a file holds, which is nothing if there is no such file."""
+    """Return the JSON object in a file; an empty one if there is no such file."""
     if not exists(path):
         return {}
     import json
@@ -281,7 +283,7 @@ def _checked_object(path: str, document: Any) -> dict[str, Any]:
 
 
 def _as_variables(path: str, declared: dict[str, Any]) -> dict[str, str]:
-    """Turn JSON values into text as conda does, refusing what no environment can hold."""
+    """Turn JSON values into text as conda does, and refuse those that no environment variable can hold."""
     variables = {name: "" if value is None else str(value) for name, value in declared.items()}
     for name, value in variables.items():
         if not name or "=" in name or "\0" in name + value or not _can_be_encoded(name + value):

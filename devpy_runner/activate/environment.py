@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """What a command gets to see.
+    """The environment that a command is started in.
 
     :param activation: the base's activation
     :param bin_folder: the overlay's `bin`, absolute, first on PATH
-    :param variables: what is set after the activation
-    :param cwd: where the command runs, absolute
+    :param variables: those that are set after the activation
+    :param cwd: the folder that the command runs in, absolute
     """
 
     __slots__ = ("activation", "bin", "cwd", "variables")
@@ -31,7 +31,7 @@ class Environment:
         self.cwd = cwd
 
     def prepare(self, command: list[str], extra: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-        """Return argv and environment variables to start a command with.
+        """Return the arguments and the environment variables to start a command with.
 
         :param command: the command and its arguments
         :param extra: more variables for this command alone
@@ -42,53 +42,53 @@ class Environment:
         return prepare(command, self.activation, first_on_path=self.bin, additions=additions, cwd=self.cwd)
 
 
-def of(
-    venv: str, base: str, settings: CondaSettings, own: dict[str, str], cwd: str, environ: Mapping[str, str]
+def worktree_environment(
+    venv: str, base: str, settings: CondaSettings, variables: dict[str, str], cwd: str, environ: Mapping[str, str]
 ) -> Environment:
     """Return the environment of commands in a worktree.
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
     :param settings: conda's
-    :param own: what `variables` gave
-    :param cwd: where the command is to run, absolute
+    :param variables: what `overlay_variables` returned
+    :param cwd: the folder that the command is to run in, absolute
     :param environ: the caller's environment variables
-    :raises DevpyError: if what the base sets on activation is broken
+    :raises DevpyError: if a file that the base's activation reads is broken
     """
-    activation = activate(_without_overlay(environ, venv), base, settings)
-    return Environment(activation, os.path.join(venv, "bin"), own, cwd)
+    activation = activate(_without_other_environments(environ, venv), base, settings)
+    return Environment(activation, os.path.join(venv, "bin"), variables, cwd)
 
 
-def variables(config: Config, root: str, base: str) -> dict[str, str]:
-    """Return what is set after the activation, with what [env] declares at the end.
+def overlay_variables(config: Config, root: str, base: str) -> dict[str, str]:
+    """Return the variables that are set after the activation: the overlay's, then those of [env] in devpy.toml.
 
     :param config: from devpy.toml
     :param root: the worktree root, absolute
     :param base: the prefix of the conda environment, absolute
     """
-    own = {
+    return {
         "VIRTUAL_ENV": config.venv,
         "PYTHONNOUSERSITE": "1",
-        # What keeps pip and uv from installing into the base.
+        # These two keep pip and uv from installing into the base.
         "PIP_REQUIRE_VIRTUALENV": "1",
         "UV_SYSTEM_PYTHON": "0",
+        **_declared_variables(config, root, base),
     }
-    return {**own, **_declared_variables(config, root, base)}
 
 
-def _without_overlay(environ: Mapping[str, str], venv: str) -> dict[str, str]:
-    """Return the caller's variables without what would let another environment in.
+def _without_other_environments(environ: Mapping[str, str], venv: str) -> dict[str, str]:
+    """Return the caller's variables without those that would let another environment in.
 
-    PYTHONHOME would send the overlay's Python to another standard library, as in any virtual environment. A command
-    that runs in one worktree's overlay may call devpy in another one, where the first one's programs have no place.
+    PYTHONHOME would send the overlay's Python to another standard library, as in any virtual environment. And a command
+    in one worktree's overlay may call devpy in another worktree, which must not find the first one's programs.
     """
-    callers = {name: value for name, value in environ.items() if name != "PYTHONHOME"}
+    cleaned = {name: value for name, value in environ.items() if name != "PYTHONHOME"}
     active = environ.get("VIRTUAL_ENV", venv)
     if active != venv and _is_overlay(active):
         programs = os.path.join(active, "bin")
-        entries = callers.get("PATH", os.defpath).split(os.pathsep)
-        callers["PATH"] = os.pathsep.join(entry for entry in entries if entry != programs)
-    return callers
+        entries = cleaned.get("PATH", os.defpath).split(os.pathsep)
+        cleaned["PATH"] = os.pathsep.join(entry for entry in entries if entry != programs)
+    return cleaned
 
 
 def _is_overlay(venv: str) -> bool:
@@ -98,7 +98,7 @@ def _is_overlay(venv: str) -> bool:
 
 
 def _declared_variables(config: Config, root: str, base: str) -> dict[str, str]:
-    """Return what [env] sets, with the placeholders replaced, each once and never in what replaced another."""
+    """Return the variables of [env] with their placeholders replaced, in one pass: a replacement is not searched."""
     import re
 
     places = {"{root}": root, "{venv}": config.venv, "{base}": base}

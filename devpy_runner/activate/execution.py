@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# The module signal adds enumerations to this, which take as long to import as all of devpy's own code.
+# Not signal, whose enumerations take as long to import as all of devpy's own code.
 import _signal  # type: ignore[import-not-found]
 import errno
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHELL_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "activated.sh")
 
-_SHELLS_OWN = frozenset(
+_SHELL_VARIABLES = frozenset(
     {
         "_",
         "BASH",
@@ -36,10 +36,10 @@ _SHELLS_OWN = frozenset(
         "SHLVL",
     }
 )
-"""Variables whose value a starting shell obeys, drops or replaces by its own."""
+"""Variables that a starting shell obeys, drops or replaces."""
 
-_NOT_AT_START = ("BASH_ENV", "PS1", "PS2")
-"""Variables that a starting bash obeys or drops, but passes on if they are set later."""
+_SET_IN_SHELL = ("BASH_ENV", "PS1", "PS2")
+"""Variables that a starting bash obeys or drops; it passes them on if they are set once it runs."""
 
 _COERCED_CTYPES = ("C.UTF-8", "C.utf8", "UTF-8")
 
@@ -47,19 +47,19 @@ _COERCED_CTYPES = ("C.UTF-8", "C.utf8", "UTF-8")
 def caller_environ() -> dict[str, str]:
     """Return the variables that devpy's caller gave it.
 
-    They are `os.environ`, except that CPython started in the C locale sets LC_CTYPE in its own environment (PEP 538).
-    What the caller had is read from procfs; where there is none (macOS) it cannot be told, and LC_CTYPE stays.
+    They are `os.environ`, except for LC_CTYPE, which CPython sets itself when it starts in the C locale (PEP 538). The
+    caller's value is read from procfs. macOS has no procfs, so there CPython's value stays.
     """
     environ = dict(os.environ)
     if environ.get("LC_CTYPE") in _COERCED_CTYPES and not environ.get("LC_ALL"):
         try:
             with open("/proc/self/environ", "rb") as stream:
-                given = dict(entry.partition(b"=")[::2] for entry in stream.read().split(b"\0"))
+                caller = dict(entry.partition(b"=")[::2] for entry in stream.read().split(b"\0"))
         except OSError:
             return environ
         del environ["LC_CTYPE"]
-        if b"LC_CTYPE" in given:
-            environ["LC_CTYPE"] = os.fsdecode(given[b"LC_CTYPE"])
+        if b"LC_CTYPE" in caller:
+            environ["LC_CTYPE"] = os.fsdecode(caller[b"LC_CTYPE"])
     return environ
 
 
@@ -68,21 +68,21 @@ def prepare(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and the variables with which to start a command in the activated environment.
 
-    Without scripts these are the command's own. With scripts they are a shell's that sources them and then becomes
-    the command, in the same process.
+    Without scripts, these start the command itself. With scripts, they start a shell that sources the scripts and then
+    becomes the command, in the same process.
 
     :param command: the program, looked up on the final PATH unless it contains a slash, and its arguments
-    :param activation: what `activate` has computed
-    :param first_on_path: absolute path of the folder to put first on PATH, and nowhere else on it
-    :param additions: variables that are set last, exactly as given; a PATH among them is the command's whole PATH
-    :param cwd: absolute path of the folder in which the arguments are going to be started
+    :param activation: what `activate` returned
+    :param first_on_path: the folder that PATH is to start with and to hold only once, absolute
+    :param additions: the variables to set last, exactly as given; a PATH among them replaces PATH as a whole
+    :param cwd: the folder that the command is to be started in, absolute
     """
     environ = _moved(activation.caller, cwd)
     if activation.deactivate_scripts or activation.activate_scripts:
         return _through_shell(command, activation, environ, first_on_path, additions)
     environ.update(activation.exports)
-    others = [entry for entry in environ["PATH"].split(os.pathsep) if entry != first_on_path]
-    environ["PATH"] = os.pathsep.join([first_on_path, *others])
+    entries = [entry for entry in environ["PATH"].split(os.pathsep) if entry != first_on_path]
+    environ["PATH"] = os.pathsep.join([first_on_path, *entries])
     environ.update(additions)
     return list(command), environ
 
@@ -93,7 +93,7 @@ def execute(
     """Become the command; the parameters are those of `prepare`.
 
     :raises DevpyError: if `cwd` cannot be entered
-    :raises SystemExit: if the command cannot be started, with a shell's status: 127 not found, 126 not executable
+    :raises SystemExit: if the command cannot be started: with status 127 if it is not found, 126 if not executable
     """
     arguments, environ = prepare(command, activation, first_on_path=first_on_path, additions=additions, cwd=cwd)
     try:
@@ -101,7 +101,8 @@ def execute(
     except OSError as error:
         raise DevpyError(f"{cwd}: {error.strerror}", "name a folder that exists and can be entered") from error
     if sys.stderr is None and arguments != command:
-        # The shell would have its program as its error output, and leave it to the command. It closes this one again.
+        # Otherwise the file that the shell reads its program from would become its stderr, and the command's. The shell
+        # closes this one again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         os.set_inheritable(2, True)
     program = _program(arguments[0], environ.get("PATH", os.defpath))
@@ -110,7 +111,7 @@ def execute(
 
 
 def _moved(environ: Mapping[str, str], cwd: str) -> dict[str, str]:
-    """Return the variables as a shell's `cd` would leave them."""
+    """Return the variables with PWD and OLDPWD set as a shell's `cd` sets them."""
     moved = dict(environ)
     if moved.get("PWD") != cwd:
         if "PWD" in moved:
@@ -134,7 +135,7 @@ def _through_shell(
         if not _survives_shell(name, bash=os.path.basename(shell) == "bash")
     }
     steps = [
-        *_steps("export", [f"{name}={environ[name]}" for name in _NOT_AT_START if name in environ]),
+        *_steps("export", [f"{name}={environ[name]}" for name in _SET_IN_SHELL if name in environ]),
         *_steps("source", activation.deactivate_scripts),
         *_steps("export", [f"{n}={value}" for n, value in activation.exports.items() if n not in past_shell]),
         *_steps("source", activation.activate_scripts),
@@ -142,7 +143,7 @@ def _through_shell(
         *(("close", "2") if sys.stderr is None else ()),
         *("exec", command[0]),
     ]
-    at_start = {n: value for n, value in environ.items() if n not in past_shell and n not in _NOT_AT_START}
+    at_start = {n: value for n, value in environ.items() if n not in past_shell and n not in _SET_IN_SHELL}
     invented = [] if "SHLVL" in environ else ["-u", "SHLVL"]
     last = [f"{name}={value}" for name, value in {**past_shell, **additions}.items()]
     handover = ["/usr/bin/env", *invented, "--", *last, *_not_an_assignment(command)]
@@ -162,7 +163,7 @@ def _survives_shell(name: str, *, bash: bool) -> bool:
     """Tell whether a shell passes a variable on, with the changes that scripts make to it."""
     if bash and name.startswith("BASH_FUNC_"):  # an exported function
         return True
-    return name.isascii() and name.isidentifier() and name not in _SHELLS_OWN
+    return name.isascii() and name.isidentifier() and name not in _SHELL_VARIABLES
 
 
 def _steps(kind: str, values: list[str]) -> list[str]:
@@ -170,7 +171,7 @@ def _steps(kind: str, values: list[str]) -> list[str]:
 
 
 def _not_an_assignment(command: list[str]) -> list[str]:
-    """Return the command in words of which `env` takes none for a variable, even if its path contains a `=`."""
+    """Return the command in a form that `env` does not take for a variable, even if its path contains a `=`."""
     return ["/bin/sh", "-c", 'exec "$0" "$@"', *command] if "=" in command[0] else command
 
 
@@ -194,14 +195,14 @@ def _is_executable(path: str) -> bool:
 
 
 def _restore_signals() -> None:
-    """Undo what CPython does at start-up, so that a command whose reader has gone dies of SIGPIPE as usual."""
+    """Restore the signals that CPython ignores, so that a command whose reader has gone dies of SIGPIPE as usual."""
     for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
         if hasattr(_signal, name):
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
 
 
 def _replace_process(program: str, arguments: list[str], environ: dict[str, str]) -> NoReturn:
-    # As execvp does: what the kernel does not know as a program, such as a text without `#!`, is a script of sh.
+    # As execvp does: a file that the kernel cannot execute, such as a text without `#!`, is taken for a script of sh.
     script = ["sh", program, *arguments[1:]]
     for path, words in ((program, arguments), ("/bin/sh", script)):
         try:
@@ -215,7 +216,7 @@ def _replace_process(program: str, arguments: list[str], environ: dict[str, str]
 
 
 def _failed(status: int, problem: str) -> SystemExit:
-    from ..messages import tell  # which a command that runs does not need
+    from ..messages import tell  # not at the top: a command that runs does not need it
 
     tell(problem)
     return SystemExit(status)

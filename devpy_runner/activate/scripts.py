@@ -1,7 +1,7 @@
 """What devpy adds to `bin/activate` and `bin/activate.fish` of an overlay, which virtualenv writes.
 
-The part at the top asks devpy, while the variables are still the caller's, for code that activates the base as well;
-the part at the end evaluates it. If devpy has gone meanwhile, virtualenv's activation is what is left.
+The lines at the top ask devpy for code that activates the base, while the variables are still the caller's. The lines
+at the end evaluate that code. If devpy is no longer installed, virtualenv's activation alone takes place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard.files import first_line, is_file
+from devpy_pip_guard.files import beginning, is_file
 from devpy_virtualenv_plugin.layout import ACTIVATE_SCRIPTS
 from devpy_virtualenv_plugin.record import replace_file
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MARK = "# Made by devpy."
-"""How a script begins that has devpy's parts."""
+"""How a script begins that devpy has extended."""
 
 _MODULE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "shell_activation.py")
 
-# With -E, neither PYTHONPATH nor, without its entry in sys.path, the current folder has a say in what is imported; the
-# stricter -I would not see a devpy that was installed with `pip install --user`.
+# Nothing is imported from PYTHONPATH (-E) or from the current folder (no entry in sys.path). -I would do the same, but
+# also hide a devpy that was installed with `pip install --user`.
 _PROGRAM = "import sys; del sys.path[0]; from devpy_runner.shell_activation import main; sys.exit(main())"
 
-# `typeset` and the way to the script's own path are those of bash and zsh; other shells get virtualenv's part alone.
+# bash and zsh alone have `typeset` and tell a script its path; other shells get virtualenv's activation alone.
 _POSIX_TOP = """\
 {mark} In bash and zsh, this activates the conda environment too.
 _DEVPY_CODE=
@@ -68,7 +68,7 @@ set -e _DEVPY_CODE
 
 
 def extend(folder: Path) -> None:
-    """Add devpy's parts to the scripts that virtualenv has written; not all of them need be there.
+    """Add devpy's lines to the scripts that virtualenv has written, those of them that exist.
 
     :param folder: the overlay's `bin`, absolute
     """
@@ -78,7 +78,7 @@ def extend(folder: Path) -> None:
 
 
 def not_extended(folder: str) -> list[str]:
-    """Return the absolute paths of the scripts that activate the overlay alone: virtualenv has written them since.
+    """Return the absolute paths of the scripts without devpy's lines: virtualenv has written them anew.
 
     :param folder: the overlay's `bin`, absolute
     """
@@ -87,13 +87,13 @@ def not_extended(folder: str) -> list[str]:
 
 
 def quote_for_fish(text: str) -> str:
-    """Return a word of fish's language that stands for the text, whatever it contains."""
+    """Quote a text as one word for fish."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
 def _is_extended(script: str) -> bool:
-    return first_line(script).startswith(_MARK.encode())
+    return beginning(script).startswith(_MARK.encode())
 
 
 def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> None:
@@ -101,6 +101,5 @@ def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> No
         return
     warning = f"devpy: warning: the conda environment is not activated: no devpy for {sys.executable}, or it has failed"
     words = {"python": sys.executable, "module": _MODULE, "program": _PROGRAM, "warning": warning}
-    ours = top.format_map({"mark": _MARK, **{name: quote(word) for name, word in words.items()}})
-    virtualenvs = script.read_text(encoding="utf-8")
-    replace_file(os.fspath(script), ours + virtualenvs + end)
+    beginning = top.format_map({"mark": _MARK, **{name: quote(word) for name, word in words.items()}})
+    replace_file(os.fspath(script), beginning + script.read_text(encoding="utf-8") + end)

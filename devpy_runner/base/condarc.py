@@ -1,6 +1,7 @@
 """conda's settings, as far as they say where environments lie and what activation sets.
 
-They come from the files and variables that conda reads, in conda's order; conda itself does not run.
+They come from the files and variables that conda reads, in conda's order. This is written by hand, since only conda
+itself knows these rules, and starting conda takes longer than a command may.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, is_file, may_write, names_in, read_bytes
 
 from ..activate.activation import CondaSettings
-from .installations import expand_user, find_install
+from .installations import expand_user, find_installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import yaml
 
-# Where conda's settings are looked for whatever the variables say.
+# conda looks for settings here whatever the variables say.
 _SYSTEM_FOLDERS = ("/etc/conda", "/var/lib/conda")
 
 _ALIASES = {
@@ -45,7 +46,7 @@ class _Item(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A key with its value in one file or variable; a plain value has no `items`, a list no `text`, null has both."""
+    """What one file or variable says of a key: `text` is a plain value, `items` a list; null has both, empty."""
 
     where: str
     text: str | None
@@ -62,11 +63,11 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
     :param environ: the caller's environment variables
     :raises DevpyError: if a condarc that speaks of these settings is broken, or a value makes no sense
     """
-    install = find_install(environ)
-    sources = [_read_file(path) for path in _condarc_files(environ, install)]
+    installation = find_installation(environ)
+    sources = [_read_file(path) for path in _condarc_files(environ, installation)]
     sources.append(_read_variables(environ))
 
-    root_prefix = _expand(_text(sources, "root_prefix", ""), environ) or install
+    root_prefix = _expand(_text(sources, "root_prefix", ""), environ) or installation
     envs_dirs = [_expand(item, environ) for item in _merged_items(sources, "envs_dirs")]
     return CondaSettings(
         root_prefix=root_prefix,
@@ -79,25 +80,25 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
 
 
 def _default_envs_dirs(root_prefix: str | None, environ: Mapping[str, str]) -> list[str]:
-    own = _expand("~/.conda/envs", environ)
+    users_envs = _expand("~/.conda/envs", environ)
     if root_prefix is None:
-        return [own]
-    shared = os.path.join(root_prefix, "envs")
+        return [users_envs]
+    root_envs = os.path.join(root_prefix, "envs")
     root_is_writable = may_write(os.path.join(root_prefix, "conda-meta", "history"))
-    return [shared, own] if root_is_writable else [own, shared]
+    return [root_envs, users_envs] if root_is_writable else [users_envs, root_envs]
 
 
-def _condarc_files(environ: Mapping[str, str], install: str | None) -> list[str]:
+def _condarc_files(environ: Mapping[str, str], installation: str | None) -> list[str]:
     """Return the condarc files that exist, the least important first."""
-    return _unique(path for place in _condarc_places(environ, install) for path in _files_at(place))
+    return _unique(path for place in _condarc_places(environ, installation) for path in _files_at(place))
 
 
-def _condarc_places(environ: Mapping[str, str], install: str | None) -> list[str]:
+def _condarc_places(environ: Mapping[str, str], installation: str | None) -> list[str]:
     """Return where a condarc file or a folder of them may be, the least important first."""
     user_config = environ.get("XDG_CONFIG_HOME")
     folders = [
         *_SYSTEM_FOLDERS,
-        environ.get("CONDA_ROOT") or install,
+        environ.get("CONDA_ROOT") or installation,
         user_config and os.path.join(user_config, "conda"),
         "~/.config/conda",
         "~/.conda",
@@ -118,7 +119,7 @@ def _files_at(place: str) -> list[str]:
         return [place] if os.path.basename(place) in (".condarc", "condarc") or _is_yaml(place) else []
     if not is_dir(place):
         return []
-    paths = [os.path.join(place, name) for name in sorted(names_in(place))]  # conda passes over an unreadable one, too
+    paths = [os.path.join(place, name) for name in sorted(names_in(place))]  # none if it is unreadable, as for conda
     return [path for path in paths if _is_yaml(path) and is_file(path)]
 
 
@@ -166,7 +167,7 @@ def _parse(path: str, text: str) -> _Source:
 
 
 def _compose(path: str, text: str) -> yaml.Node | None:
-    """Return the tree of nodes; unlike values, they tell where they end, which is where conda's flags are written."""
+    """Return the tree of nodes. Unlike values, nodes tell where they end: conda's flags stand in the comment there."""
     import yaml
 
     try:
@@ -198,20 +199,20 @@ def _entry(path: str, text: str, key: yaml.ScalarNode, node: yaml.Node) -> _Entr
 
 
 def _usable(where: str, value: str) -> str:
-    """Refuse what can be neither in a path nor in a variable."""
+    """Refuse characters that neither a path nor a variable can hold."""
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
         raise DevpyError(f"{where}: {value!r} holds a character that no path can", "remove it")
     return value
 
 
 def _flag(text: str, node: yaml.Node) -> str:
-    """Return the word in the comment after a node, as `final` for `#!final`; none is the empty string."""
+    """Return the flag in the comment after a node, such as `final` of `#!final`, or an empty string."""
     rest = text[node.end_mark.index :].partition("\n")[0].lstrip(": \t").rstrip()
     return rest.strip("!#") if rest.startswith("#") else ""
 
 
 def _entries(sources: list[_Source], setting: str) -> list[_Entry]:
-    """Return what the sources say of a setting, the least important first, up to one that is marked final."""
+    """Return the entries for a setting, the least important first; those after one that is marked final are dropped."""
     entries: list[_Entry] = []
     for source in sources:
         declared = [source[key] for key in _ALIASES[setting] if key in source]
@@ -269,7 +270,7 @@ def _integer(sources: list[_Source], setting: str, *, default: int) -> int:
 
 
 def _expand(path: str, environ: Mapping[str, str]) -> str:
-    """Make a path absolute, with `$VAR`, `${VAR}` and a leading `~` replaced; the empty string stays."""
+    """Make a path absolute, and replace `$VAR`, `${VAR}` and a leading `~`; the empty string stays empty."""
     if "$" in path:
         import re
 

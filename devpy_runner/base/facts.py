@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.base_python import BasePython
+from devpy_virtualenv_plugin.mends import conda_install
 
 from ..programs import run
 
@@ -47,12 +47,11 @@ def ask(prefix: str, environ: Mapping[str, str]) -> BaseFacts:
     python = os.path.join(prefix, "bin", "python")
     ran = run([python, "-E", "-s", "-B", "-c", _PROGRAM], {**environ, "LC_ALL": "C.UTF-8"}, prefix)
     if ran.code != 0:
-        mend = f"conda install -p {shlex.quote(prefix)} --force-reinstall python"
-        raise DevpyError(f"{python}: {ran.failure}", mend)
+        raise DevpyError(f"{python}: {ran.failure}", conda_install(prefix, "--force-reinstall", "python"))
     implementation, version, name, pip = json.loads(ran.out.rstrip().rpartition("\n")[2])
     return BaseFacts(BasePython(prefix, implementation, version, name), pip)
 
 
 def lacks_pip(prefix: str) -> DevpyError:
     """Return the error for a base, given by its prefix, whose pip is needed and not there."""
-    return DevpyError(f"{prefix} has no pip", f"conda install -p {shlex.quote(prefix)} pip")
+    return DevpyError(f"{prefix} has no pip", conda_install(prefix, "pip"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard.files import first_line, is_dir, is_file, link_target, may_execute
+from devpy_pip_guard.files import beginning, is_dir, is_file, link_target, may_execute, shebang
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,22 +28,38 @@ _USUAL_ROOTS = (
 )
 
 
-def find_install(environ: Mapping[str, str]) -> str | None:
-    """Return the prefix that conda is installed in, the `sys.prefix` that conda would have, or None; absolute.
+def find_installation(environ: Mapping[str, str]) -> str | None:
+    """Return the absolute prefix that conda is installed in, which is conda's own `sys.prefix`, or None.
 
     :param environ: the caller's environment variables
     """
-    return next((os.path.abspath(prefix) for prefix in _installs(environ)), None)
+    return next((os.path.abspath(prefix) for prefix in _installations(environ)), None)
 
 
-def _installs(environ: Mapping[str, str]) -> Iterator[str]:
+def owning_installation(prefix: str) -> str | None:
+    """Return the prefix of the conda installation that an environment belongs to, told by where it lies, or None.
+
+    :param prefix: that of the environment; one that is not absolute belongs to no installation
+    """
+    envs = os.path.dirname(prefix)
+    candidates = [prefix, os.path.dirname(envs)] if os.path.basename(envs) == "envs" else [prefix]
+    for candidate in candidates:
+        if os.path.isabs(candidate) and is_file(os.path.join(candidate, "bin", "conda")):
+            return candidate
+    return None
+
+
+def _installations(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the prefixes of conda installations, the most important first."""
     conda = environ.get("CONDA_EXE", "")
     if is_file(conda):
         yield _prefix_of_conda(conda)
     if is_dir(environ.get("_CONDA_ROOT", "")):
         yield environ["_CONDA_ROOT"]
-    yield from _installs_on_path(environ)
-    yield from installs_around(environ.get("CONDA_PREFIX", ""))
+    yield from _installations_on_path(environ)
+    owner = owning_installation(environ.get("CONDA_PREFIX", ""))
+    if owner is not None:
+        yield owner
     if is_dir(environ.get("MAMBA_ROOT_PREFIX", "")):
         yield environ["MAMBA_ROOT_PREFIX"]
     for root in _USUAL_ROOTS:
@@ -52,7 +68,7 @@ def _installs(environ: Mapping[str, str]) -> Iterator[str]:
             yield prefix
 
 
-def _installs_on_path(environ: Mapping[str, str]) -> Iterator[str]:
+def _installations_on_path(environ: Mapping[str, str]) -> Iterator[str]:
     for folder in environ.get("PATH", "").split(os.pathsep):
         conda = os.path.join(folder, "conda")
         if os.path.isabs(conda) and is_file(conda) and may_execute(conda):
@@ -61,31 +77,17 @@ def _installs_on_path(environ: Mapping[str, str]) -> Iterator[str]:
                 yield prefix
 
 
-def installs_around(prefix: str) -> Iterator[str]:
-    """Yield the prefixes of the conda install that an environment belongs to, told by where it lies: one at most.
-
-    :param prefix: that of the environment; none belongs to one that is not absolute
-    """
-    envs = os.path.dirname(prefix)
-    candidates = [prefix, os.path.dirname(envs)] if os.path.basename(envs) == "envs" else [prefix]
-    for candidate in candidates:
-        if os.path.isabs(candidate) and is_file(os.path.join(candidate, "bin", "conda")):
-            yield candidate
-
-
 def _looks_like_root(prefix: str) -> bool:
     """Tell whether a folder could be a root prefix; micromamba's may hold nothing but environments."""
     return any(is_dir(os.path.join(prefix, name)) for name in _MARKS_OF_ROOT)
 
 
 def _prefix_of_conda(conda: str) -> str:
-    """Return the prefix of the Python in the first line of a `conda` script, else of the script's own place."""
-    words = os.fsdecode(first_line(conda)).split()
-    if words and words[0].startswith("#!"):
-        python = words[0][2:]
-        if os.path.basename(python).startswith("python") and is_file(python):
-            return os.path.dirname(os.path.dirname(python))
-    while target := link_target(conda):  # only the script itself: conda keeps the links in a prefix's path
+    """Return the prefix of the Python that a `conda` script's first line names, or else the prefix that it lies in."""
+    python = [*shebang(beginning(conda)), ""][0]
+    if os.path.basename(python).startswith("python") and is_file(python):
+        return os.path.dirname(os.path.dirname(python))
+    while target := link_target(conda):  # of the script alone, since conda keeps the links in a prefix's path
         conda = os.path.join(os.path.dirname(conda), target)
     return os.path.dirname(os.path.dirname(os.path.abspath(conda)))
 

@@ -29,7 +29,7 @@ class Base(NamedTuple):
 
 
 def find_base(name: str, environ: Mapping[str, str]) -> Base:
-    """Find an environment as `conda activate` does: the first folder of that name wins, environment or not.
+    """Find an environment as `conda activate` does: the first folder of that name wins, even if it is none.
 
     :param name: a name, or the absolute path of a prefix, which is taken as it is
     :param environ: the caller's environment variables
@@ -39,7 +39,7 @@ def find_base(name: str, environ: Mapping[str, str]) -> Base:
     if prefix is not None:
         return Base(name, prefix)
     if name in _ROOT_NAMES:
-        raise DevpyError(f"conda environment {name}: no conda install found", _no_install_mend())
+        raise DevpyError(f"conda environment {name}: no conda install found", _no_installation_mend())
     raise _not_found(name, read_settings(environ), environ)
 
 
@@ -57,12 +57,12 @@ def find_prefix(name: str, environ: Mapping[str, str]) -> str | None:
     return next(filter(is_dir, prefixes), None)
 
 
-def known_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the environments there are, for suggestions only.
+def existing_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the environments that exist, for suggestions only.
 
-    An environment that only conda's `~/.conda/environments.txt` knows has no name that would lead to it.
+    An environment that only conda's `~/.conda/environments.txt` lists cannot be found by a name, but by its prefix.
 
-    :return: what to write in devpy.toml (a name, else the prefix) with the absolute prefix
+    :return: what to write in devpy.toml, a name or else the prefix, and the absolute prefix
     """
     seen: set[str] = set()
     if settings.root_prefix is not None:
@@ -81,7 +81,7 @@ def known_environments(settings: CondaSettings, environ: Mapping[str, str]) -> I
 
 
 def _registered(environ: Mapping[str, str]) -> list[str]:
-    """Return the prefixes that conda has noted in `~/.conda/environments.txt`."""
+    """Return the prefixes that conda lists in `~/.conda/environments.txt`."""
     home = environ.get("HOME") or os.path.expanduser("~")
     try:
         content = read_bytes(os.path.join(home, ".conda", "environments.txt"))
@@ -92,26 +92,26 @@ def _registered(environ: Mapping[str, str]) -> list[str]:
 
 def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:
     problem = f"conda environment {name}: not found in {', '.join(settings.envs_dirs)}"
-    close = _close_environments(name, list(known_environments(settings, environ)))
+    close = _close_environments(name, list(existing_environments(settings, environ)))
     mend = [f"did you mean {' or '.join(close)}?"] if close else []
     if settings.root_prefix is None:
-        mend.append("no conda install found: " + _no_install_mend())
+        mend.append("no conda install found: " + _no_installation_mend())
     mend.append("`conda env list` shows the environments")
     return DevpyError(problem, "\n  ".join(mend))
 
 
-def _no_install_mend() -> str:
+def _no_installation_mend() -> str:
     return (
         "set CONDA_EXE (the path of bin/conda) or CONDA_ENVS_DIRS (the folder of the environments), "
         "or write the environment's path in devpy.toml"
     )
 
 
-def _close_environments(name: str, known: list[tuple[str, str]]) -> list[str]:
+def _close_environments(name: str, environments: list[tuple[str, str]]) -> list[str]:
     import difflib
 
     by_last_part: dict[str, list[str]] = {}
-    for written, prefix in known:
+    for written, prefix in environments:
         shown = written if written == prefix else f"{written} ({prefix})"
         by_last_part.setdefault(os.path.basename(written).lower(), []).append(shown)
     close = difflib.get_close_matches(name.lower(), by_last_part)

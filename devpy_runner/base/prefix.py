@@ -1,4 +1,4 @@
-"""What a prefix holds, if it is that of a conda environment."""
+"""Whether a prefix is a conda environment, and which Python it holds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ def check_prefix(prefix: str) -> None:
     if not is_environment(prefix):
         raise DevpyError(f"{prefix}: not a conda environment: it has no conda-meta/history", see_names)
     if not is_file(os.path.join(prefix, "bin", "python")):
-        import shlex
+        from devpy_virtualenv_plugin.mends import conda_install
 
-        install = f"conda install -p {shlex.quote(prefix)} python"
-        raise DevpyError(f"{prefix}: the conda environment has no bin/python", install)
+        raise DevpyError(f"{prefix}: the conda environment has no bin/python", conda_install(prefix, "python"))
 
 
 def python_version(prefix: str) -> str | None:
@@ -31,8 +30,8 @@ def python_version(prefix: str) -> str | None:
 
     :param prefix: an absolute path
     """
-    for record in sorted(names_in(os.path.join(prefix, "conda-meta"))):
-        package, _, version_build = record.partition("-")
+    for name in sorted(names_in(os.path.join(prefix, "conda-meta"))):
+        package, _, version_build = name.partition("-")
         version, _, build = version_build.partition("-")
         if package == "python" and version[:1].isdigit() and build.endswith(".json"):
             return version

@@ -1,16 +1,16 @@
-"""devpy's own commands, a module each: its docstring is the help, `OPTIONS` its options, `execute` its work."""
+"""devpy's own commands, a module each.
+
+A module's docstring is the help of its command, `add_options` declares the options, and `execute` runs the command.
+"""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType, SimpleNamespace
-    from typing import Any
+    from argparse import Namespace
+    from types import ModuleType
 
     from devpy_pip_guard.config import Config
-
-    Options = dict[str, dict[str, Any]]
-    """By their spellings, separated by spaces, what `ArgumentParser.add_argument` is told of each."""
 
 
 def current_root() -> str:
@@ -20,9 +20,9 @@ def current_root() -> str:
     """
     import os
 
-    from ..worktree import current_folder, find_root
+    from .. import worktree
 
-    return find_root(current_folder(), os.environ)
+    return worktree.current_root(os.environ)
 
 
 def current_worktree() -> tuple[str, Config]:
@@ -38,32 +38,16 @@ def current_worktree() -> tuple[str, Config]:
     return root, load_repository(os.path.join(root, FILE_NAME))
 
 
-def parse(name: str, module: ModuleType, arguments: list[str]) -> SimpleNamespace:
+def parse(name: str, module: ModuleType, arguments: list[str]) -> Namespace:
     """Return the values of a command's options.
 
-    :param name: the command's
-    :param module: the command's
-    :param arguments: what follows it on the command line
+    :param name: the command's name
+    :param module: the command's module
+    :param arguments: what follows the command on the command line
     :raises SystemExit: for `--help`, and with status 2 for an option that the command does not have
     """
-    from types import SimpleNamespace
-
-    options: Options = module.OPTIONS
-    if not arguments:  # most often; importing argparse takes longer than what some commands do
-        return SimpleNamespace(**{_key(spellings): _default(settings) for spellings, settings in options.items()})
     from argparse import ArgumentParser
 
     parser = ArgumentParser(prog=f"devpy {name}", description=module.__doc__)
-    for spellings, settings in options.items():
-        parser.add_argument(*spellings.split(), **settings)
-    return SimpleNamespace(**vars(parser.parse_args(arguments)))
-
-
-def _key(spellings: str) -> str:
-    return spellings.split()[-1].lstrip("-").replace("-", "_")
-
-
-def _default(settings: dict[str, Any]) -> object:
-    if settings.get("nargs") == "*":
-        return []
-    return False if settings.get("action") == "store_true" else None
+    module.add_options(parser)
+    return parser.parse_args(arguments)

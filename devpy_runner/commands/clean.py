@@ -7,23 +7,25 @@ from errno import EBUSY
 
 from devpy_pip_guard.errors import DevpyError
 
-from ..overlay.state import ABSENT, examine, refuse_foreign, remove
-from ..records import run_record
+from ..overlay.removal import remove
+from ..overlay.state import ABSENT, examine, refuse_foreign
+from ..records import run_cache
 from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
-    from . import Options
-
-OPTIONS: Options = {"--shared": {"action": "store_true", "help": "remove an overlay that several repositories share"}}
+    from argparse import ArgumentParser, Namespace
 
 
-def execute(arguments: SimpleNamespace) -> int:
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--shared", action="store_true", help="remove an overlay that several repositories share")
+
+
+def execute(arguments: Namespace) -> int:
     """Remove the overlay.
 
-    :raises DevpyError: if devpy did not make it, or if it is shared and that was not said
+    :raises DevpyError: if devpy did not make it, or if it is shared and `--shared` was not given
     """
     root, config = current_worktree()
     overlay = examine(config)
@@ -33,7 +35,7 @@ def execute(arguments: SimpleNamespace) -> int:
         raise DevpyError(
             f"{config.venv} is shared by the repositories that extend {config.file}", "devpy clean --shared"
         )
-    run_record.forget(root, os.environ)
+    run_cache.forget(root, os.environ)
     if is_there or _has_leftovers(config.venv):
         _remove(config.venv)
     print(f"Removed {config.venv}" if is_there else f"Already clean: {config.venv}")
@@ -44,10 +46,10 @@ def _remove(venv: str) -> None:
     try:
         remove(venv)
     except OSError as error:
-        if error.errno != EBUSY or os.listdir(venv):  # a mount point, which stays, empty
+        if error.errno != EBUSY or os.listdir(venv):  # it is a mount point, which stays as an empty folder
             raise
 
 
 def _has_leftovers(venv: str) -> bool:
-    """Tell whether a crash at the very start has left something; an empty folder may be anyone's."""
+    """Tell whether a crash at the very start has left files; an empty folder may be the user's."""
     return os.path.isdir(venv) and bool(os.listdir(venv))

@@ -19,10 +19,9 @@ from . import demo_base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Mapping
-    from types import SimpleNamespace
 
-    from . import Options
 
 WORKTREES = ("main", "feature")
 
@@ -40,26 +39,27 @@ description = "The package that both worktrees work on"
     "src/greeter/__init__.py": 'GREETING = "hello from main"\n',
     ".gitignore": ".venv/\n__pycache__/\n",
 }
-_OTHER_PROJECT = {"pyproject.toml": _PROJECT["pyproject.toml"].replace("greeter", "undeclared")}
+_UNDECLARED_PROJECT = {"pyproject.toml": _PROJECT["pyproject.toml"].replace("greeter", "undeclared")}
 _CODE = "import greeter; print(greeter.__file__)"
 
 
-OPTIONS: Options = {
-    "--keep": {"metavar": "DIR", "help": "make everything in DIR, which must not exist, and leave it there"},
-    "--base": {"metavar": "NAME", "help": "use this conda environment instead of one made for the demo"},
-}
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "--keep", metavar="DIR", help="make everything in DIR, which must not exist, and leave it there"
+    )
+    parser.add_argument("--base", metavar="NAME", help="use this conda environment instead of one made for the demo")
 
 
-def execute(arguments: SimpleNamespace) -> int:
-    """Tell the story and check it.
+def execute(arguments: Namespace) -> int:
+    """Run the demo and check what it shows.
 
-    :return: 0 if every worktree imported its own code and the guard refused what it had to, else 1
+    :return: 0 if each worktree has imported its own code and the guard has refused the undeclared editable, else 1
     :raises DevpyError: if the demo cannot be set up
     """
     with _folder(arguments.keep) as folder:
         folder = os.path.realpath(folder)
-        embedded = os.path.join(folder, "base")
-        base = _embedded_base(embedded) if arguments.base is None else _named_base(arguments.base)
+        base = _made_base(os.path.join(folder, "base")) if arguments.base is None else _named_base(arguments.base)
         _make_worktrees(folder, base)
         results = [_install_and_import(os.path.join(folder, name)) for name in WORKTREES]
         correct = all(results) and _try_undeclared(folder)
@@ -76,7 +76,7 @@ def _folder(keep: str | None) -> tempfile.TemporaryDirectory[str] | nullcontext[
     return nullcontext(keep)
 
 
-def _embedded_base(prefix: str) -> str:
+def _made_base(prefix: str) -> str:
     started = perf_counter()
     demo_base.make(prefix)
     print(f"base      {prefix}  (made from {sys.executable} in {perf_counter() - started:.1f} s)")
@@ -91,12 +91,12 @@ def _named_base(name: str) -> str:
 
 
 def _make_worktrees(folder: str, base: str) -> None:
-    """Make a repository, and a second worktree of it whose code says something else."""
+    """Make a repository and a second worktree of it, whose code differs."""
     main, feature = (os.path.join(folder, name) for name in WORKTREES)
     quoted = json.dumps(base, ensure_ascii=False)
     config = f'[python]\nbase_conda_env = {quoted}\n\n[editables]\npackages = ["."]\n'
     _write(main, {**_PROJECT, "devpy.toml": config})
-    _write(os.path.join(folder, "undeclared"), _OTHER_PROJECT)
+    _write(os.path.join(folder, "undeclared"), _UNDECLARED_PROJECT)
     _git(main, "init", "--quiet", "--initial-branch=main")
     _git(main, "add", ".")
     _git(main, "-c", "user.name=devpy", "-c", "user.email=devpy@localhost", "commit", "--quiet", "-m", "First")
@@ -105,7 +105,10 @@ def _make_worktrees(folder: str, base: str) -> None:
 
 
 def _install_and_import(root: str) -> bool:
-    """Prepare a worktree, and show which file is imported there in each way of starting Python."""
+    """Make a worktree's overlay, and show which file each way of starting Python imports there.
+
+    :return: whether it is the worktree's own file both times
+    """
     started = perf_counter()
     updated = _devpy(root, "update-editables")
     if updated.returncode != 0:
@@ -118,12 +121,15 @@ def _install_and_import(root: str) -> bool:
     by_itself = _start([os.path.join(venv, "bin", "python"), "-c", _CODE], root)
     print(f"  devpy python      imports {by_devpy.stdout.strip() or by_devpy.stderr}")
     print(f"  .venv/bin/python  imports {by_itself.stdout.strip() or by_itself.stderr}")
-    own = os.path.join(root, "src", "greeter", "__init__.py")
-    return by_devpy.stdout.strip() == by_itself.stdout.strip() == own
+    expected = os.path.join(root, "src", "greeter", "__init__.py")
+    return by_devpy.stdout.strip() == by_itself.stdout.strip() == expected
 
 
 def _try_undeclared(folder: str) -> bool:
-    """Show that pip in an overlay refuses an editable that devpy.toml does not declare."""
+    """Show that pip in an overlay refuses an editable that devpy.toml does not declare.
+
+    :return: whether it does
+    """
     root = os.path.join(folder, WORKTREES[0])
     pip = os.path.join(root, ".venv", "bin", "pip")
     refused = _start([pip, "install", "--no-deps", "-e", os.path.join(folder, "undeclared")], root)
@@ -145,7 +151,7 @@ def _git(folder: str, *arguments: str) -> None:
 
 
 def _start(command: list[str], cwd: str) -> subprocess.CompletedProcess[str]:
-    # The demo's repository is its own, even when it runs in a git hook.
+    # In a git hook, these variables would lead git to another repository than the demo's.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""A prefix laid out as conda lays out an environment, made from the running interpreter, for machines without conda."""
+"""A base for machines without conda: a prefix laid out like a conda environment, made from the running interpreter."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _OTHER_BASE = "name a real conda environment: devpy demo --base NAME"
 def make(prefix: str) -> None:
     """Make a conda-like environment with Python and pip. Its standard library is linked, not copied.
 
-    :param prefix: where; absolute, does not exist yet
-    :raises DevpyError: if the running interpreter cannot be used in another place, or carries no overlay
+    :param prefix: where to make it, absolute; nothing must be there
+    :raises DevpyError: if the running interpreter does not work from another place
     """
     if sys.implementation.name != "cpython":
         raise DevpyError(f"{sys.executable} does not work as a base: it is {sys.implementation.name}", _OTHER_BASE)
@@ -46,8 +46,8 @@ def make(prefix: str) -> None:
 
 
 def _copy_interpreter(prefix: str, python: str) -> None:
-    """Copy the program, since it finds its prefix from where it lies, and link its shared library, if it has one."""
-    # Only the private name tells which program a virtual environment was made from.
+    """Copy the program, which finds its prefix from where it lies, and link its shared library, if it has one."""
+    # No public name tells which program a virtual environment was made from.
     shutil.copy2(os.path.realpath(getattr(sys, "_base_executable", sys.executable)), python)
     for name in ("python", "python3"):
         os.symlink(os.path.basename(python), os.path.join(prefix, "bin", name))
@@ -69,12 +69,12 @@ def _link(names: Iterable[str], source: str, target: str) -> None:
 
 
 def _install_pip(prefix: str, python: str, site_packages: str) -> None:
-    """Take the pip that virtualenv carries."""
+    """Install the pip that virtualenv brings along."""
     from virtualenv import cli_run
 
     seeded = os.path.join(prefix, "seeded")
     try:
-        session = cli_run(["--python", python, "--no-vcs-ignore", seeded], setup_logging=False)
+        session = cli_run(["--python", python, "--no-vcs-ignore", "--no-periodic-update", seeded], setup_logging=False)
     except (RuntimeError, SystemExit) as error:
         raise DevpyError(f"{sys.executable} does not work as a base: {error}", _OTHER_BASE) from error
     purelib = os.fspath(session.creator.purelib)

@@ -17,22 +17,24 @@ from ..plugin import FAILED, STATES, Skipped, Verdict
 from . import current_root
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
+    from argparse import ArgumentParser, Namespace
     from typing import Any
 
     from ..doctor.module_origin import Origin
-    from . import Options
-
-OPTIONS: Options = {
-    "modules": {"nargs": "*", "metavar": "MODULE", "help": "tell where MODULE comes from, what it shadows, and why"},
-    "--json": {"action": "store_true", "help": "print one JSON object"},
-}
 
 _INDENT = " " * 9
-"""Under the longest of the states."""
+"""As wide as the column of the states."""
 
 
-def execute(arguments: SimpleNamespace) -> int:
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "modules", nargs="*", metavar="MODULE", help="tell where MODULE comes from, what it shadows, and why"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def execute(arguments: Namespace) -> int:
     """Print what the checks say, or where modules come from.
 
     :return: 1 if a check has failed, or a module does not come from where it should, else 0

@@ -7,24 +7,25 @@ import os
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.layout import site_packages
 
-from ..overlay import editables
+from ..overlay.editables import installed, undeclared
 from ..overlay.state import CURRENT, Overlay, examine
-from ..records import start_record
+from ..records import start_variables
 from . import current_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import SimpleNamespace
+    from argparse import ArgumentParser, Namespace
     from typing import Any
 
     from devpy_pip_guard.config import Config
 
-    from . import Options
 
-OPTIONS: Options = {"--json": {"action": "store_true", "help": "print one JSON object"}}
+def add_options(parser: ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def execute(arguments: SimpleNamespace) -> int:
+def execute(arguments: Namespace) -> int:
     """Print what devpy knows, as lines of `key: value` or as JSON.
 
     :raises DevpyError: if there is no worktree or no valid devpy.toml
@@ -48,7 +49,7 @@ def collect(config: Config, root: str) -> dict[str, Any]:
     """
     overlay = examine(config)
     if overlay.state == CURRENT and overlay.record is not None:  # no need to look the name up again
-        base: dict[str, Any] = _facts_of_base(overlay.record.base)
+        base: dict[str, Any] = _base_facts(overlay.record.base)
     else:
         base = _looked_up_base(config)
         overlay = examine(config, base["base prefix"])
@@ -67,7 +68,7 @@ def collect(config: Config, root: str) -> dict[str, Any]:
         "venv exists": os.path.isdir(config.venv),
         "overlay state": overlay.state,
         "overlay reasons": overlay.reasons,
-        "activation record": _activation_record(config, overlay),
+        "activation record": _start_variables_facts(config, overlay),
         "python": os.path.join(config.venv, "bin", "python"),
         "pip": os.path.join(config.venv, "bin", "pip"),
         "install editable deps": config.install_deps,
@@ -85,32 +86,34 @@ def _looked_up_base(config: Config) -> dict[str, Any]:
         check_prefix(base.prefix)
     except DevpyError as error:
         return {"base prefix": None, "base problem": error.problem, "base python": None}
-    return _facts_of_base(base.prefix)
+    return _base_facts(base.prefix)
 
 
-def _facts_of_base(prefix: str) -> dict[str, Any]:
+def _base_facts(prefix: str) -> dict[str, Any]:
     from ..base.prefix import python_version
 
     return {"base prefix": prefix, "base python": python_version(prefix)}
 
 
-def _activation_record(config: Config, overlay: Overlay) -> dict[str, Any]:
-    """Return the state of the record for Python without devpy, and its age in seconds, None if there is none."""
-    state, age = (start_record.NONE, None)
-    if overlay.record is not None:
-        state, age = start_record.examine(config, overlay.record.base, os.environ)
+def _start_variables_facts(config: Config, overlay: Overlay) -> dict[str, Any]:
+    """Return the state of the start variables, and their age in seconds, which is None if there are none."""
+    if overlay.record is None:
+        return {"state": start_variables.NONE, "seconds": None}
+    state, age = start_variables.examine(config, overlay.record.base, os.environ)
     return {"state": state, "seconds": age}
 
 
 def _packages(config: Config, overlay: Overlay) -> list[tuple[str, str]]:
-    folder = site_packages(config.venv, overlay.record.python) if overlay.record is not None else None
-    there = {editable.path for editable in editables.installed(folder)} if folder else set()
-    declared = [(path, _package_state(path, path in there)) for path in config.editables]
-    undeclared = sorted(there.difference(config.editables))
-    return declared + [(path, "installed, but not declared") for path in undeclared]
+    """Return each declared or installed editable package with its state."""
+    if overlay.record is None:
+        return [(path, _package_state(path, is_installed=False)) for path in config.editables]
+    folder = site_packages(config.venv, overlay.record.python)
+    paths = {editable.path for editable in installed(folder)}
+    states = [(path, _package_state(path, is_installed=path in paths)) for path in config.editables]
+    return states + [(path, "installed, but not declared") for path in undeclared(folder, config.editables)]
 
 
-def _package_state(path: str, is_installed: bool) -> str:
+def _package_state(path: str, *, is_installed: bool) -> str:
     if not os.path.isdir(path):
         return "missing"
     return "installed" if is_installed else "not installed"
@@ -123,7 +126,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             lines.append(f"{name}:")
             lines += [f"  - {package['path']} ({package['state']})" for package in value] or ["  - none"]
         elif name == "activation record":
-            lines.append(f"{name}: {_shown_record(**value)}")
+            lines.append(f"{name}: {_shown_state(**value)}")
         elif isinstance(value, dict):
             lines += [f"{name}:", *(f"  {key} = {item}" for key, item in value.items())] if value else []
         elif isinstance(value, list):
@@ -133,14 +136,14 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _shown_record(state: str, seconds: float | None) -> str:
+def _shown_state(state: str, seconds: float | None) -> str:
     if seconds is None:
         return state
     units = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
     unit, size = next((each for each in units.items() if seconds >= each[1]), ("second", 1))
     count = int(seconds / size)
     age = f"{count} {unit}{'' if count == 1 else 's'} old"
-    return age if state == start_record.CURRENT else f"{state}, {age}"
+    return age if state == start_variables.CURRENT else f"{state}, {age}"
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Asking every check: the built-in ones, each a plugin as any other is, and then those of installed plugins."""
+"""Asking every check: first the built-in ones, each of which is a plugin, then those of installed plugins."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ BUILT_IN = (
 
 
 def examine(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Yield what the built-in checks and then those of installed plugins say; a plugin's failure is a verdict."""
+    """Yield the verdicts of the built-in checks, then those of installed plugins. A plugin that fails gets one, too."""
     built_in = {name: import_module(f"{__package__}.checks.{name}") for name in BUILT_IN}
     try:
         manager = plugins.load(setup.environ)
     except DevpyError as error:
         yield Verdict("plugins", FAILED, error.problem, error.mend)
         manager = plugins.load({plugins.DISABLE_VARIABLE: "1"})
-    installed = manager.hook.devpy_check.get_hookimpls()
+    implementations = manager.hook.devpy_check.get_hookimpls()
     for name, module in built_in.items():
         manager.register(module, name=name)
         yield from _verdicts(manager, name, module, setup)
-    for implementation in installed:
+    for implementation in implementations:
         yield from _verdicts(manager, implementation.plugin_name, implementation.plugin, setup)
 
 
 def _verdicts(manager: PluginManager, name: str, plugin: object, setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Ask one plugin, so that an error in it does not silence the others."""
-    others = [other for other in manager.get_plugins() if other is not plugin]
+    """Ask one plugin by itself, so that an error in it does not silence the rest."""
+    left_out = [registered for registered in manager.get_plugins() if registered is not plugin]
     try:
-        for answer in manager.subset_hook_caller("devpy_check", others)(setup=setup):
+        for answer in manager.subset_hook_caller("devpy_check", left_out)(setup=setup):
             for verdict in answer:
                 yield _checked(verdict, name)
     except Skipped as skipped:
         yield Verdict(name.replace("_", " "), SKIPPED, skipped.reason)
     except DevpyError as error:
         yield Verdict(name.replace("_", " "), FAILED, error.problem, error.mend)
-    except Exception as error:  # noqa: BLE001 - another's code may raise anything
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         yield _broken(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 

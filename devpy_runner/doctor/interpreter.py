@@ -21,13 +21,13 @@ class Module(NamedTuple):
 
     name: str
     expected: str
-    """The file, or the folder of a namespace, that the overlay alone would give; a real path."""
-    found: str
-    """What an import gives; a real path, empty if nothing."""
+    """The file, or the folder of a namespace, that an import would give with the overlay alone; a real path."""
+    actual: str
+    """What an import gives; a real path, empty if it finds nothing."""
     error: str = ""
-    """The last line of the error with which its import ended, if it has been tried and did."""
+    """The last line of the error, if an import was tried and failed."""
     is_distributed: bool = True
-    """Whether that is known; what merely lies beside it is not imported."""
+    """Whether the package's metadata says that it provides it; what may be a script beside it is not imported."""
 
 
 class Package(NamedTuple):
@@ -38,7 +38,7 @@ class Package(NamedTuple):
     """Its folder, a real path."""
     modules: list[Module]
     is_without_modules: bool = False
-    """Whether it is certain that there is nothing to import."""
+    """Whether it certainly provides nothing to import."""
 
 
 class Entry(NamedTuple):
@@ -68,8 +68,8 @@ class State(NamedTuple):
     packages: list[Package]
 
 
-OF_ANOTHER_DEVPY = "the overlay was made by another devpy"
-"""Why an interpreter that works may have no answer."""
+MADE_BY_ANOTHER_DEVPY = "the overlay was made by another devpy"
+"""Why an interpreter that works may be unable to answer."""
 
 
 def source(kind: str, pth: str) -> str:
@@ -86,7 +86,7 @@ def source(kind: str, pth: str) -> str:
 def parse(ran: Ran) -> Any:
     """Return what the probe has answered.
 
-    :raises Skipped: if it has not
+    :raises Skipped: if it has given no answer
     """
     try:
         return json.loads(ran.out.rstrip().rpartition("\n")[2]) if ran.code == 0 else _raise(ran)
@@ -96,7 +96,7 @@ def parse(ran: Ran) -> Any:
 
 def _raise(ran: Ran) -> Any:
     if "No module named '_devpy_guard.origins'" in ran.err:
-        raise Skipped(OF_ANOTHER_DEVPY)
+        raise Skipped(MADE_BY_ANOTHER_DEVPY)
     raise Skipped(f"the overlay's Python {ran.failure}")
 
 

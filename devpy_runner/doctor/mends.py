@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
+
+from devpy_virtualenv_plugin.mends import command
 
 if TYPE_CHECKING:
     from ..overlay.editables import Editable
@@ -16,5 +17,14 @@ def removal(editable: Editable, base: str) -> str:
     :param base: the prefix of the conda environment, absolute
     """
     if not editable.name:
-        return f"conda develop --uninstall -p {shlex.quote(base)} {shlex.quote(editable.path)}"
-    return f"{shlex.quote(os.path.join(base, 'bin', 'python'))} -m pip uninstall {editable.name}"
+        return command("conda", "develop", "--uninstall", "-p", base, editable.path)
+    return base_pip(base, "uninstall", editable.name)
+
+
+def base_pip(base: str, *arguments: str) -> str:
+    """Return the command that runs a base's own pip.
+
+    :param base: the prefix of the conda environment, absolute
+    :param arguments: pip's command and its arguments
+    """
+    return command(os.path.join(base, "bin", "python"), "-m", "pip", *arguments)

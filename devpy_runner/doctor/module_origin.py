@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from devpy_pip_guard import is_inside
+
 from ..overlay.editables import installed
 from ..plugin import Skipped
-from ..worktree import is_inside
 from . import probe
 from .interpreter import as_packages, source
 
@@ -25,7 +26,7 @@ class Copy(NamedTuple):
     reason: str
     """What leads there, and where that comes from."""
     owner: str
-    """Whose it is: a declared package's, the overlay's, the base's, another worktree's; empty if nobody's."""
+    """What it belongs to: a declared package, the overlay, the base or another worktree; empty if to none of them."""
 
 
 class Origin(NamedTuple):
@@ -35,7 +36,7 @@ class Origin(NamedTuple):
     copies: list[Copy]
     """In the order of precedence: an import gives the first one, which shadows the others."""
     left_out: list[Copy]
-    """What Python would find besides if devpy did not keep the base's copies of declared packages away from it."""
+    """The copies in the base that devpy hides from Python, since the overlay has the package."""
     problem: str
     """What is wrong, in one line; empty if it comes from where it should."""
 
@@ -48,25 +49,27 @@ def find(setup: WorktreeSetup, names: list[str]) -> list[Origin]:
     """
     answer = setup.ask("find", *names)
     packages = as_packages(answer)
-    return [_origin(found, packages, setup) for found in answer["modules"]]
+    return [_origin(module, packages, setup) for module in answer["modules"]]
 
 
-def _origin(found: dict[str, Any], packages: list[Package], setup: WorktreeSetup) -> Origin:
-    copies = [_copy(copy, setup) for copy in found["copies"]]
+def _origin(module: dict[str, Any], packages: list[Package], setup: WorktreeSetup) -> Origin:
+    copies = [_copy(copy, setup) for copy in module["copies"]]
     left_out = [
         _copy(copy, setup)._replace(reason=f"{copy['entry']}, from {source(copy['kind'], copy['pth'])}")
-        for copy in found["left_out"]
+        for copy in module["left_out"]
     ]
-    return Origin(found["name"], copies, left_out, _problem(found, copies, packages, setup))
+    return Origin(module["name"], copies, left_out, _problem(module, copies, packages, setup))
 
 
-def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package], setup: WorktreeSetup) -> str:
-    if found["error"]:
-        return str(found["error"])
+def _problem(module: dict[str, Any], copies: list[Copy], packages: list[Package], setup: WorktreeSetup) -> str:
+    if module["error"]:
+        return str(module["error"])
     if not copies:
         return "not found"
-    package = _package_of(found["name"], [package for package in packages if package.path in setup.config.editables])
-    expected = found["expected"]
+    package = _providing_package(
+        module["name"], [package for package in packages if package.path in setup.config.editables]
+    )
+    expected = module["expected"]
     if package is not None and expected and copies[0].files != [expected]:
         return f"{package.name} ({package.path}) declares it, so it should come from {expected}"
     editable = _editable_around(copies[0].files[0], setup)
@@ -75,7 +78,7 @@ def _problem(found: dict[str, Any], copies: list[Copy], packages: list[Package],
     return ""
 
 
-def _package_of(name: str, packages: list[Package]) -> Package | None:
+def _providing_package(name: str, packages: list[Package]) -> Package | None:
     """Return the package that provides a module or one of its parents."""
     for package in packages:
         if any(f"{name}.".startswith(f"{module.name}.") for module in package.modules):
@@ -106,7 +109,7 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
         return "in the overlay"
     if _is_in_base(path, setup):
         return "in the base"
-    sibling = _sibling_of(path, setup)
+    sibling = _sibling_around(path, setup)
     if sibling:
         return f"in another worktree, {sibling}"
     editable = _editable_around(path, setup)
@@ -117,11 +120,11 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
 
 
 def _editable_around(path: str, setup: WorktreeSetup) -> Editable | None:
-    """Return the innermost editable that a file belongs to; overlay and base may lie in one and are no part of it."""
+    """Return the innermost editable that a file belongs to; overlay and base are no part of one that they lie in."""
     if not os.path.isabs(path) or _is_in_overlay(path, setup) or _is_in_base(path, setup):
         return None
-    around = [editable for editable in installed(setup.site_packages) if is_inside(path, editable.path)]
-    return max(around, key=lambda editable: len(editable.path), default=None)
+    enclosing = [editable for editable in installed(setup.site_packages) if is_inside(path, editable.path)]
+    return max(enclosing, key=lambda editable: len(editable.path), default=None)
 
 
 def _is_in_overlay(path: str, setup: WorktreeSetup) -> bool:
@@ -132,7 +135,7 @@ def _is_in_base(path: str, setup: WorktreeSetup) -> bool:
     return is_inside(path, os.path.realpath(setup.record.base))
 
 
-def _sibling_of(path: str, setup: WorktreeSetup) -> str | None:
+def _sibling_around(path: str, setup: WorktreeSetup) -> str | None:
     try:
         return setup.sibling_of(path)
     except Skipped:  # no git to ask

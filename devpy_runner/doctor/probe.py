@@ -16,7 +16,7 @@ import os
 import sys
 
 if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
-    del sys.path[0]  # of no concern to anything that is imported below
+    del sys.path[0]  # the folder of this file, which belongs to devpy
 
 import json
 import re
@@ -49,12 +49,12 @@ def environ() -> Answer:
 
 
 def state() -> Answer:
-    """Return everything that no module has to be imported or searched for."""
+    """Return what can be told without importing a module or searching for one."""
     return {
         "environ": dict(os.environ),
-        "path": [{"entry": os.path.abspath(entry), **_source_of_entry(entry)} for entry in sys.path],
+        "path": [{"entry": os.path.abspath(entry), **_entry_source(entry)} for entry in sys.path],
         "finders": [
-            {"name": _name_of_finder(finder), "paths": sorted(set(_paths(finder))), **_source_of_finder(finder)}
+            {"name": _finder_name(finder), "paths": sorted(set(_paths(finder))), **_finder_source(finder)}
             for finder in sys.meta_path
         ],
         "packages": _packages(),
@@ -62,29 +62,27 @@ def state() -> Answer:
 
 
 def import_package(path: str) -> Answer:
-    """Import what an editable is known to distribute; a failure of one module leaves the others their chance.
+    """Import each module that an editable distributes, even if some of them fail.
 
-    Of what may be a script beside it, tell where an import would find it.
+    What may be a script beside them is not run: the answer tells where an import would find it.
 
     :param path: its folder, a real path
     """
     modules = [module for package in _packages() if package["path"] == path for module in package["modules"]]
-    errors = {
-        module["name"]: _error_of_import(module["name"]) if module["is_distributed"] else "" for module in modules
-    }
-    now = {
+    errors = {module["name"]: _import_error(module["name"]) if module["is_distributed"] else "" for module in modules}
+    imported = {
         module["name"]: module for package in _packages() if package["path"] == path for module in package["modules"]
     }
-    return {"modules": [{**now.get(name, {}), "name": name, "error": error} for name, error in errors.items()]}
+    return {"modules": [{**imported.get(name, {}), "name": name, "error": error} for name, error in errors.items()]}
 
 
 def find_all(names: list[str]) -> Answer:
     """Return every copy of each module, the one that an import would give first."""
-    return {"packages": _packages(), "modules": [_found(name) for name in names]}
+    return {"packages": _packages(), "modules": [_search(name) for name in names]}
 
 
 def _packages() -> list[Answer]:
-    """Return the overlay's editables; a module that comes from where it should is found right there."""
+    """Return the overlay's editables, with the origin of each module as it should be and as it is."""
     origins = import_module("_devpy_guard.origins")
     packages = origins.packages()
     elsewhere = [module for _, module in origins.elsewhere(packages)]
@@ -96,7 +94,7 @@ def _packages() -> list[Answer]:
                 {
                     "name": module.name,
                     "expected": module.expected,
-                    "found": module.found if module in elsewhere else module.expected,
+                    "actual": module.found if module in elsewhere else module.expected,
                     "is_distributed": module.is_distributed,
                 }
                 for module in package.modules
@@ -107,7 +105,7 @@ def _packages() -> list[Answer]:
     ]
 
 
-def _error_of_import(name: str) -> str:
+def _import_error(name: str) -> str:
     try:
         import_module(name)
     except BaseException as error:  # noqa: BLE001 - whatever the user's code does, SystemExit among it
@@ -119,7 +117,7 @@ def _last_line(error: BaseException) -> str:
     return " ".join(format_exception_only(type(error), error)[-1].split())
 
 
-def _found(name: str) -> Answer:
+def _search(name: str) -> Answer:
     answer: Answer = {"name": name, "expected": "", "copies": [], "left_out": [], "error": ""}
     parent = name.rpartition(".")[0]
     path = None
@@ -130,16 +128,16 @@ def _found(name: str) -> Answer:
         answer["copies"] = _without_repeats(
             copy for finder in list(sys.meta_path) for copy in _copies(finder, name, path)
         )
-        known = [(copy["file"], copy["portions"]) for copy in answer["copies"]]
+        copies = [(copy["file"], copy["portions"]) for copy in answer["copies"]]
         left_out = _without_repeats(_left_out(name)) if path is None else []
-        answer["left_out"] = [copy for copy in left_out if (copy["file"], copy["portions"]) not in known]
+        answer["left_out"] = [copy for copy in left_out if (copy["file"], copy["portions"]) not in copies]
     except BaseException as error:  # noqa: BLE001 - of a parent or a finder
         answer["error"] = _last_line(error)
     return answer
 
 
 def _left_out(name: str) -> Iterator[Answer]:
-    """Yield what an import would find if devpy had not put the overlay before it."""
+    """Yield the copies that an import would find if devpy did not hide them behind the overlay."""
     for finder in sys.meta_path:
         inner = _unwrapped(finder)
         if inner is not finder:
@@ -164,19 +162,19 @@ def _copies(finder: Any, name: str, path: list[str] | None) -> Iterator[Answer]:
     spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
     if spec is None:
         return
-    is_pythons = finder in (BuiltinImporter, FrozenImporter)
-    source = {"kind": STDLIB, "pth": ""} if is_pythons else {**_source_of_finder(finder), "kind": FINDER}
-    yield {"file": _file(spec), "portions": _portions(spec), "entry": _name_of_finder(finder), **source}
+    is_standard = finder in (BuiltinImporter, FrozenImporter)
+    source = {"kind": STDLIB, "pth": ""} if is_standard else {**_finder_source(finder), "kind": FINDER}
+    yield {"file": _file(spec), "portions": _portions(spec), "entry": _finder_name(finder), **source}
 
 
 def _copies_on_path(name: str, path: list[str] | None) -> list[Answer]:
-    """Return regular modules first: a folder without `__init__.py` wins only where there is none of them."""
+    """Return regular modules first: a namespace package wins only if no entry has a regular module."""
     regular, portions = [], []
     for entry in sys.path if path is None else path:
         spec = PathFinder.find_spec(name, [entry])
         if spec is None:
             continue
-        source = _source_of_entry(entry) if path is None else {"kind": PARENT, "pth": ""}
+        source = _entry_source(entry) if path is None else {"kind": PARENT, "pth": ""}
         copy = {"file": _file(spec), "portions": [], "entry": os.path.abspath(entry), **source}
         if spec.loader is None:
             portions.append({**copy, "portions": _portions(spec)})
@@ -199,18 +197,18 @@ def _portions(spec: ModuleSpec) -> list[str]:
 
 
 def _without_repeats(copies: Iterator[Answer]) -> list[Answer]:
-    """Leave out what is reached once more in another way."""
+    """Leave out copies that an earlier way has led to already."""
     unique: dict[tuple[str, ...], Answer] = {}
     for copy in copies:
         unique.setdefault((copy["file"], *copy["portions"]), copy)
     return list(unique.values())
 
 
-def _source_of_entry(entry: str) -> dict[str, str]:
+def _entry_source(entry: str) -> dict[str, str]:
     """Return what has put an entry on `sys.path`."""
     path = os.path.abspath(entry)
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if path in [os.path.abspath(each) for each in given if each]:
+    pythonpath = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if path in [os.path.abspath(each) for each in pythonpath if each]:
         return {"kind": PYTHONPATH, "pth": ""}
     pth = _path_lines().get(os.path.realpath(path))
     if pth is not None:
@@ -220,8 +218,8 @@ def _source_of_entry(entry: str) -> dict[str, str]:
     if os.path.basename(path) == "site-packages":
         return {"kind": BASE, "pth": ""}
     stdlib = os.path.dirname(os.path.abspath(os.__file__))
-    is_pythons = path in (stdlib, os.path.join(stdlib, "lib-dynload")) or path.endswith(".zip")
-    return {"kind": STDLIB if is_pythons else OTHER, "pth": ""}
+    is_standard = path in (stdlib, os.path.join(stdlib, "lib-dynload")) or path.endswith(".zip")
+    return {"kind": STDLIB if is_standard else OTHER, "pth": ""}
 
 
 def _overlay_site_packages() -> str:
@@ -246,8 +244,8 @@ def _site_files() -> Any:
     return import_module("_devpy_guard.site_files")
 
 
-def _source_of_finder(finder: Any) -> dict[str, str]:
-    module = _module_of_finder(_unwrapped(finder))
+def _finder_source(finder: Any) -> dict[str, str]:
+    module = _finder_module(_unwrapped(finder))
     if module.partition(".")[0] in ("_frozen_importlib", "_frozen_importlib_external", "zipimport"):
         return {"kind": STDLIB, "pth": ""}
     for site_packages in _site_packages():
@@ -263,17 +261,17 @@ def _lies_in(inner: str, outer: str) -> bool:
 
 
 def _unwrapped(finder: Any) -> Any:
-    """Return the finder for which one of devpy's stands."""
+    """Return the finder that one of devpy's finders wraps; any other finder as it is."""
     if not type(finder).__module__.startswith("_devpy_guard"):
         return finder
     return next((inner for inner in vars(finder).values() if hasattr(inner, "find_spec")), finder)
 
 
-def _module_of_finder(finder: Any) -> str:
+def _finder_module(finder: Any) -> str:
     return str(getattr(finder, "__module__", None) or getattr(finder, "__name__", ""))
 
 
-def _name_of_finder(finder: Any) -> str:
+def _finder_name(finder: Any) -> str:
     finder = _unwrapped(finder)
     kind = finder if isinstance(finder, type) else type(finder)
     name = getattr(finder, "__name__", None) or kind.__name__
@@ -284,10 +282,10 @@ def _name_of_finder(finder: Any) -> str:
 def _paths(finder: Any) -> Iterator[str]:
     """Yield the absolute paths in the tables of a finder, such as the mapping of a setuptools editable."""
     finder = _unwrapped(finder)
-    if _source_of_finder(finder)["kind"] == STDLIB or _module_of_finder(finder).startswith("_devpy_guard"):
+    if _finder_source(finder)["kind"] == STDLIB or _finder_module(finder).startswith("_devpy_guard"):
         return
     yield from _paths_in(vars(finder) if hasattr(finder, "__dict__") else {}, 0)
-    module = sys.modules.get(_module_of_finder(finder))
+    module = sys.modules.get(_finder_module(finder))
     tables = vars(module) if module is not None else {}
     yield from _paths_in({name: value for name, value in tables.items() if not name.startswith("__")}, 0)
 

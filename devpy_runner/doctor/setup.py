@@ -7,6 +7,7 @@ import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.base_python import refuse_unfit
@@ -15,14 +16,13 @@ from devpy_virtualenv_plugin.lock import is_held
 from devpy_virtualenv_plugin.record import Record
 
 from .. import programs
-from ..activate import environment
+from ..activate.environment import Environment, overlay_variables, worktree_environment
 from ..base import facts
 from ..base.condarc import read_settings
 from ..base.prefix import check_prefix
 from ..overlay.state import ABSENT, FOREIGN, INCOMPLETE, Overlay, examine, parts
 from ..plugin import Skipped
 from ..plugin.manager import find_base
-from ..worktree import is_inside
 from . import interpreter
 
 if TYPE_CHECKING:
@@ -34,17 +34,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IN_CHANGE = "another devpy is changing the overlay"
+BEING_CHANGED = "another devpy is changing the overlay"
 
 _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-"""So that what a check starts leaves nothing behind."""
+"""Variables with which the programs that a check starts leave nothing behind."""
 
 
 class WorktreeSetup:
-    """A worktree's set-up as it is found; nothing in it is changed.
+    """The `plugin.Setup` that checks are given; the built-in ones may use all of it.
 
-    Each part is looked up when it is first asked for, and raises `Skipped` if it is not there: let it pass, and devpy
-    shows the check as skipped, with the reason.
+    Each part is looked up when it is first asked for, and raises `Skipped` if it is missing.
 
     :param root: the worktree root, absolute
     :param environ: the caller's environment variables
@@ -94,7 +93,7 @@ class WorktreeSetup:
         try:
             answer = facts.ask(self.find_base(), self.environ)
             refuse_unfit(answer.python)
-        except DevpyError as error:  # kept, since asking once more could take as long again
+        except DevpyError as error:  # kept: asking again could take as long
             return error
         return answer
 
@@ -107,7 +106,7 @@ class WorktreeSetup:
             return examine(self.config)
 
     @property
-    def is_in_change(self) -> bool:
+    def is_being_changed(self) -> bool:
         """Whether another devpy is changing the overlay at this moment."""
         return is_held(self.config.venv)
 
@@ -142,13 +141,13 @@ class WorktreeSetup:
         return site_packages(self.record.base, self.record.python)
 
     def _usable(self) -> tuple[str, Record]:
-        """Return where the overlay is, and its record, unless only a sync could make use of it."""
-        state, found = self.overlay.state, self.overlay.record
+        """Return where the overlay is, and its record, if its Python can be used as it is."""
+        state, recorded = self.overlay.state, self.overlay.record
         if state in (ABSENT, FOREIGN):
             raise Skipped(self.missing)
-        if state == INCOMPLETE or found is None:
-            raise Skipped(IN_CHANGE if self.is_in_change else f"the overlay is {state}")
-        return self.config.venv, found
+        if state == INCOMPLETE or recorded is None:
+            raise Skipped(BEING_CHANGED if self.is_being_changed else f"the overlay is {state}")
+        return self.config.venv, recorded
 
     @property
     def missing(self) -> str:
@@ -166,7 +165,7 @@ class WorktreeSetup:
     def _asked_state(self) -> State | Skipped:
         try:
             return interpreter.as_state(self.ask("state"))
-        except Skipped as skipped:  # kept, since asking once more could take as long again
+        except Skipped as skipped:  # kept: asking again could take as long
             return skipped
 
     @cached_property
@@ -180,14 +179,14 @@ class WorktreeSetup:
         if listed.code != 0:
             raise Skipped(listed.failure)
         entries = [[line.partition(" ") for line in entry.splitlines()] for entry in listed.out.split("\n\n")]
-        # A bare repository holds no code; of what is prunable, the folder is gone.
-        there = [entry for entry in entries if not {"bare", "prunable"}.intersection(word for word, _, _ in entry)]
-        return [os.path.realpath(path) for entry in there for word, _, path in entry if word == "worktree"]
+        # A bare repository holds no code, and the folder of a prunable worktree is gone.
+        checkouts = [entry for entry in entries if not {"bare", "prunable"}.intersection(word for word, _, _ in entry)]
+        return [os.path.realpath(path) for entry in checkouts for word, _, path in entry if word == "worktree"]
 
     def sibling_of(self, path: str) -> str | None:
         """Return the root of the sibling worktree that a path lies in, or None; worktrees may lie inside each other."""
-        around = [root for root in (*self._worktrees, self.root) if is_inside(path, root)]
-        owner = max(around, key=len, default=self.root)
+        enclosing = [root for root in (*self._worktrees, self.root) if is_inside(path, root)]
+        owner = max(enclosing, key=len, default=self.root)
         return owner if owner != self.root else None
 
     def run(self, command: list[str]) -> Ran:
@@ -198,7 +197,7 @@ class WorktreeSetup:
         return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root)
 
     def run_plainly(self, command: list[str]) -> Ran:
-        """Run a command as the caller would, without devpy.
+        """Run a command as if the caller had typed it without devpy.
 
         :param command: the program, by its absolute path, and its arguments
         """
@@ -214,17 +213,17 @@ class WorktreeSetup:
         """Have the overlay's interpreter answer one of the tasks of `probe.py`."""
         return interpreter.parse(self.run([self.python, interpreter.PROGRAM, *task]))
 
-    def activate(self) -> environment.Environment:
+    def activate(self) -> Environment:
         """Work out the environment that `devpy COMMAND` gives a command.
 
         :raises DevpyError: if what the base sets on activation is broken
         """
         base, settings = self.record.base, read_settings(self.environ)
-        own = environment.variables(self.config, self.root, base)
-        return environment.of(self.config.venv, base, settings, own, self.root, self.environ)
+        variables = overlay_variables(self.config, self.root, base)
+        return worktree_environment(self.config.venv, base, settings, variables, self.root, self.environ)
 
     @cached_property
-    def _environment(self) -> environment.Environment:
+    def _environment(self) -> Environment:
         return _or_skip("the base cannot be activated", self.activate)
 
 

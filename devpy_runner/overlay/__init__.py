@@ -1,1 +1,1 @@
-"""The overlay: its state, and bringing it up to date."""
+"""The overlay: its state, making it, bringing it up to date, and removing it."""

@@ -1,14 +1,15 @@
-"""Dependencies of the editables that the base lacks, for `install_deps = true`."""
+"""Installing the dependencies of the editables that the base lacks, for `install_deps = true`."""
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import distributions
+
+from packaging.version import InvalidVersion, Version
 
 from devpy_pip_guard.distributions import normalized
 
 from .. import installed
-from . import editables
+from . import editables, requirements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
     from .pip import Pip
-
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
-# A public version with an optional local part, in the form of PEP 440; conda packages hold others now and then.
-_VERSION = re.compile(
-    r"(\d+!)?\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?", re.IGNORECASE
-)
 
 
 def install(site_packages: str, base_site_packages: str, pip: Pip) -> None:
@@ -35,36 +30,44 @@ def install(site_packages: str, base_site_packages: str, pip: Pip) -> None:
     """
     import tempfile
 
-    wanted = sorted(set(_requirements(site_packages)))
-    if not wanted:
+    required = sorted(set(_requirements(site_packages)))
+    if not required:
         return
     with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="devpy-base-", encoding="utf-8") as constraints:
         constraints.writelines(_pins(base_site_packages, site_packages))
         constraints.flush()
-        pip.run(["install", "--constraint", constraints.name, *wanted], "installing dependencies")
+        pip.run(["install", "--constraint", constraints.name, *required], "installing dependencies")
 
 
 def _requirements(site_packages: str) -> Iterator[str]:
-    """Yield what the overlay's editables require, apart from one another: those are there, in whatever version."""
-    own = {normalized(editable.name) for editable in editables.installed(site_packages)}
+    """Yield what the overlay's editables require, except one another: each is installed, whatever its version."""
+    names = {normalized(editable.name) for editable in editables.installed(site_packages)}
     for name, distribution in _named_distributions(site_packages):
-        if name in own:
-            for requirement in distribution.requires or []:
-                match = _NAME.match(requirement)
-                if match and normalized(match.group()) not in own:
-                    yield requirement
+        if name in names:
+            for text in distribution.requires or []:
+                required = requirements.read(text).name
+                if required and required not in names:
+                    yield text
 
 
 def _pins(base_site_packages: str, site_packages: str) -> Iterator[str]:
-    """Yield a constraint for each package of the base that the overlay does not replace already."""
+    """Yield a constraint for each package of the base, unless the overlay has one of that name."""
     replaced = {name for name, _ in _named_distributions(site_packages)}
     for name, distribution in _named_distributions(base_site_packages):
-        version = installed.field(distribution, "Version")
-        if name not in replaced and _VERSION.fullmatch(version):
+        version = _version(distribution)
+        if name not in replaced and version is not None:
             yield f"{name}=={version}\n"
 
 
+def _version(distribution: Distribution) -> Version | None:
+    """Return a version that pip can compare; conda packages hold others now and then."""
+    try:
+        return Version(installed.field(distribution, "Version"))
+    except InvalidVersion:
+        return None
+
+
 def _named_distributions(site_packages: str) -> Iterator[tuple[str, Distribution]]:
-    """Yield what is installed by its normalized name."""
+    """Yield what is installed, each with its normalized name."""
     for name, distribution in installed.named(distributions(path=[site_packages])):
         yield normalized(name), distribution

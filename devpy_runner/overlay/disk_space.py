@@ -1,4 +1,4 @@
-"""Telling that there is no room for an overlay, whoever has come upon it."""
+"""One error for a full disk, whichever program has met with it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WORDS = tuple(os.strerror(code) for code in (ENOSPC, EDQUOT))
 
 @contextmanager
 def needed(venv: str) -> Iterator[None]:
-    """Change an overlay; should that end for want of room, the error says so and no more.
+    """Within this context, an overlay is changed; an error that comes from a full disk is replaced by one that says so.
 
-    The system's error may name no file, or the one that was being copied. Those of pip and of the base's Python come as
-    what they have printed, with the system's words in it.
+    The system's own error may name no file, or the file that was being copied. Errors of pip and of the base's Python
+    are known by what they have printed, which contains the system's words.
 
     :param venv: absolute
-    :raises DevpyError: if there was no room in the overlay, or for temporary files
+    :raises DevpyError: if no disk space was left for the overlay, or for temporary files
     """
     try:
         yield
@@ -36,7 +36,7 @@ def needed(venv: str) -> Iterator[None]:
 
 
 def is_lacking(error: BaseException) -> bool:
-    """Tell whether an error, such as what pip has ended with, comes from a lack of room."""
+    """Tell whether an error, such as what pip has ended with, comes from a lack of disk space."""
     return bool(_lacking(error))
 
 

@@ -11,7 +11,7 @@ from devpy_virtualenv_plugin.record import BuildFile, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _CONDA_PTH = "conda.pth"
 _STARTS_EDITABLES = "editables"
@@ -38,9 +38,18 @@ def installed(site_packages: str) -> list[Editable]:
 
     :param site_packages: absolute
     """
-    note_read(site_packages)  # which tells of changes in the metadata, too: whoever installs replaces it
+    note_read(site_packages)  # enough for the metadata in it: installers replace whole folders there
     finders = (_from_metadata, _from_conda_pth)
     return [editable for find in finders for editable in find(site_packages)]
+
+
+def undeclared(site_packages: str, declared: Iterable[str]) -> list[str]:
+    """Return the folders of the editables in an overlay that devpy.toml does not declare, sorted, each once.
+
+    :param site_packages: the overlay's, absolute
+    :param declared: the folders that devpy.toml declares, absolute, without symlinks
+    """
+    return sorted({editable.path for editable in installed(site_packages)}.difference(declared))
 
 
 def remove_path_line(site_packages: str, path: str) -> None:
@@ -58,7 +67,7 @@ def remove_path_line(site_packages: str, path: str) -> None:
 
 
 def missing_at_start(site_packages: str) -> list[str]:
-    """Return what has to be installed into the overlay itself because editables need it before the base is there.
+    """Return what the overlay itself must hold, since editables in it import it before the bridge lets in the base.
 
     The `.pth` files of hatchling (`dev-mode-exact`) and pdm-backend (`editable-backend = "editables"`) import the
     library `editables`, and those of an overlay run ahead of the bridge to the base.
@@ -66,12 +75,14 @@ def missing_at_start(site_packages: str) -> list[str]:
     :param site_packages: the overlay's, absolute
     :return: requirements, as the metadata of the editables spells them
     """
-    there = dict(distributions.metadata(site_packages))
-    if _STARTS_EDITABLES in there:
+    from . import requirements
+
+    metadata = dict(distributions.metadata(site_packages))
+    if _STARTS_EDITABLES in metadata:
         return []
-    files = [os.path.join(path, "METADATA") for path in there.values()]
-    required = {requirement for file in files for requirement in distributions.headers(file, "Requires-Dist")}
-    return sorted(text for text in required if _name_of_requirement(text) == _STARTS_EDITABLES)
+    files = [os.path.join(path, "METADATA") for path in metadata.values()]
+    texts = {text for file in files for text in distributions.headers(file, "Requires-Dist")}
+    return sorted(text for text in texts if requirements.read(text) == (_STARTS_EDITABLES, False))
 
 
 def build_files(path: str) -> dict[str, BuildFile]:
@@ -84,28 +95,32 @@ def build_files(path: str) -> dict[str, BuildFile]:
         if not os.path.isfile(file):  # reading a FIFO would wait for ever
             continue
         with open(file, "rb") as stream:
-            read = os.fstat(stream.fileno())
+            opened = os.fstat(stream.fileno())
             digest = hashlib.sha256(stream.read()).hexdigest()
-        files[name] = BuildFile(read.st_mtime_ns, read.st_size, digest)
+        files[name] = BuildFile(opened.st_mtime_ns, opened.st_size, digest)
     return files
 
 
-def build_files_changed(path: str, before: dict[str, BuildFile]) -> bool:
-    """Tell whether a package's build files are others than those it was installed with.
+def build_files_changed(path: str, recorded: dict[str, BuildFile]) -> bool:
+    """Tell whether a package's build files have changed since it was installed.
 
-    A file is read only if its time has changed, as a switch of branches does without changing its content.
+    A file is read only if its time has changed: switching branches changes times without changing content.
+
+    :param path: the package's folder, absolute
+    :param recorded: its build files as they were, by their names
     """
     for name in BUILD_FILES:
         file = os.path.join(path, name)
-        known = before.get(name)
+        previous = recorded.get(name)
         if not is_file(file):
-            if known is not None:
+            if previous is not None:
                 return True
             continue
-        now = status(file)
-        if known is None or known.size != now.st_size:
+        current = status(file)
+        if previous is None or previous.size != current.st_size:
             return True
-        if known.mtime_ns != now.st_mtime_ns and build_files(path).get(name, known)[2] != known.sha256:
+        has_new_time = previous.mtime_ns != current.st_mtime_ns
+        if has_new_time and build_files(path).get(name, previous).sha256 != previous.sha256:
             return True
     return False
 
@@ -125,11 +140,3 @@ def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
     for line in distributions.read_lines(file):
         if os.path.isabs(line):
             yield Editable("", os.path.realpath(line), is_pure=True)
-
-
-def _name_of_requirement(text: str) -> str:
-    """Return a requirement's name, or an empty string if it holds under some condition only."""
-    import re
-
-    match = re.match(r"[A-Za-z0-9._-]+", text)
-    return match.group() if match and ";" not in text else ""

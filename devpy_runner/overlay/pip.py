@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.lock import held
+from devpy_virtualenv_plugin.mends import conda_install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _OBTAINING = re.compile(r"Obtaining (?P<url>file://\S+)")
 _BUILDING = re.compile(r"\s*(?:Building (?:editable|wheel) for|Running setup\.py develop for) (?P<name>\S+)")
 _FAILED = re.compile(r"Failed building (?:editable|wheel) for (?P<name>\S+)")
-_OWN_SETTINGS = {
+_SETTINGS = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_COLOR": "1",
     "PIP_NO_INPUT": "1",
@@ -73,10 +74,10 @@ class Pip(NamedTuple):
         import subprocess
 
         argv, environ = self.environment.prepare(
-            [os.path.join(self.environment.bin, "python"), "-m", "pip", *arguments], extra=_OWN_SETTINGS
+            [os.path.join(self.environment.bin, "python"), "-m", "pip", *arguments], extra=_SETTINGS
         )
         printed: list[str] = []
-        current = ""
+        package = ""
         with subprocess.Popen(
             argv,
             env=environ,
@@ -92,14 +93,14 @@ class Pip(NamedTuple):
             try:
                 for line in process.stdout:
                     printed.append(line)
-                    current = _package(line) or current
-                    self._show(line, f"{task} {current}" if current and current not in task else task)
-            except BaseException:  # Ctrl-C, which pip has seen, too: let it put back what it was about to change
+                    package = _package(line) or package
+                    self._show(line, f"{task} {package}" if package and package not in task else task)
+            except BaseException:  # Ctrl-C goes to pip as well, which then puts back what it has changed: wait for that
                 process.wait()
                 raise
         self.progress.done()
         if process.returncode != 0:
-            raise self._failure(task, current, "".join(printed))
+            raise self._failure(task, package, "".join(printed))
 
     def _show(self, line: str, doing: str) -> None:
         if self.verbose and sys.stderr is not None:
@@ -107,17 +108,17 @@ class Pip(NamedTuple):
         else:
             self.progress.live(doing)
 
-    def _failure(self, task: str, current: str, output: str) -> PipError:
+    def _failure(self, task: str, package: str, output: str) -> PipError:
         if "No module named pip" in output:
-            return PipError(f"{task}: {self.base} has no pip", f"conda install -p {self.base} pip")
-        named = _FAILED.search(output)
-        at_fault = named["name"] if named else current
+            return PipError(f"{task}: {self.base} has no pip", conda_install(self.base, "pip"))
+        failed = _FAILED.search(output)
+        at_fault = failed["name"] if failed else package
         what = f"{task} {at_fault}" if at_fault and at_fault not in task else task
         return PipError(f"{what} failed", "mend that, then: devpy update-editables", "" if self.verbose else output)
 
 
 def _package(line: str) -> str | None:
-    """Return the package that a line of pip's output turns to, if it does."""
+    """Return the package that pip turns to, if a line of its output says so."""
     from urllib.parse import unquote, urlsplit
 
     obtaining = _OBTAINING.match(line)

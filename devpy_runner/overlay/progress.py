@@ -22,7 +22,7 @@ class Progress:
         tell(text)
 
     def live(self, text: str) -> None:
-        """Show a line until the next one; nowhere but on a terminal."""
+        """Show a line until the next one comes, on a terminal only."""
         if not self._is_live:
             return
         self._clear()

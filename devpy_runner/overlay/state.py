@@ -1,15 +1,16 @@
-"""The overlay's state, its making and its removal."""
+"""The overlay's state, and whether it is devpy's to change."""
 
 from __future__ import annotations
 
 import os
-from errno import EEXIST, ENOTEMPTY
 from typing import NamedTuple
 
+from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, read_bytes, real_path
+from devpy_pip_guard.files import exists, is_file, real_path
 from devpy_virtualenv_plugin import __version__, record
-from devpy_virtualenv_plugin.layout import LAUNCHER, PTH_BRIDGE, START_BRIDGE, in_site_packages, site_packages
+from devpy_virtualenv_plugin.layout import LAUNCHER, in_site_packages, site_packages
+from devpy_virtualenv_plugin.mends import command
 from devpy_virtualenv_plugin.record import Record
 
 from ..activate import scripts
@@ -18,11 +19,9 @@ from . import editables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from devpy_pip_guard.config import Config
-
-    from ..base.lookup import Base
 
 ABSENT = "absent"
 FOREIGN = "foreign"
@@ -41,14 +40,14 @@ class Overlay(NamedTuple):
     rebuild: bool
     """Whether its own files must be written, not only its packages be brought up to date."""
     record: Record | None
-    """What it says of itself, if it does."""
+    """What it says of itself, if it has a record that can be read."""
 
 
 def examine(config: Config, base: str | None = None) -> Overlay:
-    """Tell the state of the overlay that a config asks for; everything else asks here. Only reads.
+    """Tell the state of the overlay that a config asks for. Changes nothing; whoever needs the state asks here.
 
     :param config: from devpy.toml
-    :param base: the prefix that the config's name leads to now; None to trust the one found when the overlay was made
+    :param base: the prefix that the config's name leads to now; None to trust the one in the record
     """
     venv = config.venv
     if not record.is_marked(venv):
@@ -56,78 +55,23 @@ def examine(config: Config, base: str | None = None) -> Overlay:
             return Overlay(ABSENT, [], True, None)
         if not record.is_marked(venv):  # nor has it been made meanwhile
             return Overlay(FOREIGN, [], False, None)
-    found = record.read(venv)
-    if found is None or not found.complete:
-        return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, found)
-    own = list(_outdated_files(config, found, base))
-    reasons = [*own, *_unknown_base(config, found, base), *_outdated_packages(config, found)]
-    return Overlay(STALE if reasons else CURRENT, reasons, bool(own), found)
-
-
-def build(config: Config, base: Base, overlay: Overlay, environ: Mapping[str, str]) -> None:
-    """Write the overlay's own files through virtualenv. Call it under the lock.
-
-    Packages that are in it stay, unless its making was interrupted or their console scripts are gone. Those for another
-    Python than the base's do not stay either: the creator sees to that.
-
-    :param overlay: what `examine` said
-    :param environ: the caller's environment variables
-    :raises DevpyError: if virtualenv or the base's interpreter fails
-    """
-    from devpy_virtualenv_plugin.lock import empty
-
-    from .creation import make, unforeseen
-
-    if overlay.record is None or not _may_stay(overlay.record, config.venv):
-        empty(config.venv)
-    elif overlay.state == INCOMPLETE:
-        _remove_remains(site_packages(config.venv, overlay.record.python))
-    make(config, base.prefix, environ)
-    made = record.read(config.venv)
-    missing = missing_parts(config.venv, made.python) if made else [os.path.join(config.venv, record.FILE_NAME)]
-    if missing:
-        raise unforeseen(f"has left {config.venv} without {os.path.relpath(missing[0], config.venv)}")
-
-
-def _may_stay(made: Record, venv: str) -> bool:
-    """Tell whether what is installed in an overlay is of use when its own files are written anew."""
-    if not (made.complete or made.built) or not _has_pyvenv_cfg(venv):
-        return False
-    return os.path.isdir(site_packages(venv, made.python)) and os.path.isdir(os.path.join(venv, "bin"))
-
-
-def remove(venv: str) -> None:
-    """Remove an overlay, waiting for whoever is changing it; a symlink in its place is unlinked, not followed.
-
-    :param venv: absolute
-    :raises DevpyError: if it does not carry devpy's mark by the time that nobody else changes it
-    """
-    from devpy_virtualenv_plugin.lock import empty, locked
-
-    if os.path.islink(venv):
-        os.unlink(venv)
-        return
-    with locked(venv):
-        if os.path.islink(venv) or not (record.is_marked(venv) or record.is_vacant(venv)):
-            raise DevpyError(f"{venv} was not made by devpy", "see what has come there meanwhile")
-        empty(venv)
-        os.unlink(os.path.join(venv, record.LOCK_NAME))
-        try:
-            os.rmdir(venv)
-        except OSError as error:
-            if error.errno not in (ENOTEMPTY, EEXIST):  # somebody else has begun to make a new one there
-                raise
+    recorded = record.read(venv)
+    if recorded is None or not recorded.complete:
+        return Overlay(INCOMPLETE, ["its making or its last change was interrupted"], True, recorded)
+    outdated_files = list(_outdated_files(config, recorded, base))
+    reasons = [*outdated_files, *_unknown_base(config, recorded, base), *_outdated_packages(config, recorded)]
+    return Overlay(STALE if reasons else CURRENT, reasons, bool(outdated_files), recorded)
 
 
 def refuse_foreign(overlay: Overlay, config: Config) -> None:
-    """Refuse to go on where something stands that devpy did not make, or that belongs to another worktree.
+    """Refuse an overlay that is not this worktree's to change.
 
-    :raises DevpyError: if the overlay's state is foreign, or it lies in a worktree inside this one
+    :raises DevpyError: if devpy did not make what stands there, or it lies in another worktree inside this one
     """
-    other = None if config.is_stack else _worktree_around(config.venv, config.root)
-    if other is not None:
-        problem = f"{config.file}: python.venv leads into another worktree, {other}"
-        raise DevpyError(problem, f"cd {other}, or name a folder outside of it")
+    worktree = None if config.is_stack else _worktree_around(config.venv, config.root)
+    if worktree is not None:
+        problem = f"{config.file}: python.venv leads into another worktree, {worktree}"
+        raise DevpyError(problem, f"{command('cd', worktree)}, or name a folder outside of it")
     if overlay.state == FOREIGN:
         mend = f"rename or remove it, or set python.venv in {config.file} to another folder"
         raise DevpyError(f"{config.venv} was not made by devpy", mend)
@@ -145,28 +89,27 @@ def is_writable(venv: str) -> bool:
 
 def _worktree_around(venv: str, root: str) -> str | None:
     """Return the other worktree inside `root`, absolute, in which an overlay lies, if it does."""
-    folder = os.path.dirname(venv)
-    while len(folder) > len(os.path.realpath(root)):
-        if os.path.exists(os.path.join(folder, ".git")) and is_managed_elsewhere(folder, root):
-            return folder
-        folder = os.path.dirname(folder)
-    return None
+    from devpy_pip_guard.worktrees import roots  # on the path of few commands
+
+    real_root = os.path.realpath(root)
+    inner = (folder for folder in roots(os.path.dirname(venv)) if folder != real_root and is_inside(folder, real_root))
+    return next((folder for folder in inner if is_managed_elsewhere(folder, root)), None)
 
 
-def _outdated_files(config: Config, found: Record, base: str | None) -> Iterator[str]:
-    if found.venv != real_path(config.venv):
-        yield f"moved or copied from {found.venv}"
-    if found.version != __version__:
-        yield f"made by devpy {found.version}, this is {__version__}"
-    if found.config != config.file:
-        yield f"made for {found.config}"
-    if base not in (None, found.base):
-        yield f"made for the conda environment {found.base}"
+def _outdated_files(config: Config, recorded: Record, base: str | None) -> Iterator[str]:
+    if recorded.venv != real_path(config.venv):
+        yield f"moved or copied from {recorded.venv}"
+    if recorded.version != __version__:
+        yield f"made by devpy {recorded.version}, this is {__version__}"
+    if recorded.config != config.file:
+        yield f"made for {recorded.config}"
+    if base not in (None, recorded.base):
+        yield f"made for the conda environment {recorded.base}"
     elif not exists(os.path.join(config.venv, "bin", "python")):
-        yield f"its Python is no longer in {found.base}"
-    elif found.base_stamp != record.base_stamp(found.base):
-        yield f"{found.base} has changed"
-    yield from _broken_files(config.venv, found.python)
+        yield f"its Python is no longer in {recorded.base}"
+    elif recorded.base_stamp != record.base_stamp(recorded.base):
+        yield f"{recorded.base} has changed"
+    yield from _broken_files(config.venv, recorded.python)
 
 
 def _broken_files(venv: str, python: str) -> Iterator[str]:
@@ -176,23 +119,22 @@ def _broken_files(venv: str, python: str) -> Iterator[str]:
         yield f"{script} does not activate the base"
 
 
-def _has_pyvenv_cfg(venv: str) -> bool:
-    """Tell whether there is a pyvenv.cfg without which the overlay's Python would be the base's, and unguarded."""
-    try:
-        lines = read_bytes(os.path.join(venv, "pyvenv.cfg")).decode("utf-8").splitlines()
-    except (DevpyError, ValueError):
-        return False
-    return {"home", "devpy-config"} <= {line.partition(" = ")[0] for line in lines}
+def has_pyvenv_cfg(venv: str) -> bool:
+    """Tell whether pyvenv.cfg is there with the keys that devpy needs.
+
+    Without them, the overlay's Python would be the base's, and no guard would run.
+    """
+    return {"home", pyvenv_cfg.CONFIG_KEY} <= pyvenv_cfg.keys(os.path.join(venv, pyvenv_cfg.FILE_NAME))
 
 
 def missing_parts(venv: str, python: str) -> list[str]:
-    """Return the files without which an overlay does not work and that are not there, or hold nothing of use.
+    """Return those of the files that an overlay needs which are missing, or hold nothing of use.
 
     :param venv: absolute
     :param python: as its record has it
     """
     missing = [path for path in parts(venv, python) if not is_file(path)]
-    return missing if missing or _has_pyvenv_cfg(venv) else [os.path.join(venv, "pyvenv.cfg")]
+    return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
 def parts(venv: str, python: str) -> list[str]:
@@ -201,46 +143,25 @@ def parts(venv: str, python: str) -> list[str]:
     :param venv: absolute
     :param python: as its record has it
     """
-    own = in_site_packages(site_packages(venv, python))
-    return [os.path.join(venv, "pyvenv.cfg"), os.path.join(venv, LAUNCHER), *own]
+    start_files = in_site_packages(site_packages(venv, python))
+    return [os.path.join(venv, pyvenv_cfg.FILE_NAME), os.path.join(venv, LAUNCHER), *start_files]
 
 
-def _unknown_base(config: Config, found: Record, base: str | None) -> Iterator[str]:
-    if base is None and found.base_name != config.base:
-        yield f"made for {found.base_name or found.base}, not for {config.base}"
+def _unknown_base(config: Config, recorded: Record, base: str | None) -> Iterator[str]:
+    if base is None and recorded.base_name != config.base:
+        yield f"made for {recorded.base_name or recorded.base}, not for {config.base}"
 
 
-def _outdated_packages(config: Config, found: Record) -> Iterator[str]:
+def _outdated_packages(config: Config, recorded: Record) -> Iterator[str]:
     for path in config.editables:
-        if path not in found.editables:
+        if path not in recorded.editables:
             yield f"not installed: {path}"
-        elif editables.build_files_changed(path, found.editables[path]):
+        elif editables.build_files_changed(path, recorded.editables[path]):
             yield f"build files changed: {path}"
-    for path in found.editables:
+    for path in recorded.editables:
         if path not in config.editables:
             yield f"no longer declared: {path}"
-    if config.install_deps and not found.has_deps:
+    if config.install_deps and not recorded.has_deps:
         yield "dependencies not installed"
-    if found.site_stamp != record.site_stamp(site_packages(config.venv, found.python)):
+    if recorded.site_stamp != record.site_stamp(site_packages(config.venv, recorded.python)):
         yield "packages in it have changed"
-
-
-def _remove_remains(folder: str) -> None:
-    """Remove what an interrupted pip leaves in the way of the next one.
-
-    It has put files aside, under names with a tilde, whose metadata would still be found. And it has begun to install:
-    RECORD comes last, and without it nothing can be uninstalled.
-
-    :param folder: the overlay's site-packages, absolute
-    """
-    import shutil
-
-    for entry in os.scandir(folder):
-        is_put_aside = entry.name.startswith("~") and entry.name not in (PTH_BRIDGE, START_BRIDGE)
-        is_begun = entry.name.endswith(".dist-info") and not os.path.exists(os.path.join(entry.path, "RECORD"))
-        if not (is_put_aside or is_begun):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)

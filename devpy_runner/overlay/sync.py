@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from devpy_pip_guard import distributions
 from devpy_pip_guard.config import check_editables
@@ -15,18 +15,20 @@ from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.record import Record
 
-from ..activate import environment
+from ..activate.environment import overlay_variables, worktree_environment
 from ..base import facts
 from ..base.condarc import read_settings
 from ..base.lookup import Base
 from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
-from ..records import start_record
-from . import dependencies, disk_space, editables
+from ..records import start_variables
+from ..worktree import without_locations
+from . import disk_space, editables
+from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
 from .progress import Progress
-from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, build, examine, is_writable, refuse_foreign
+from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, refuse_foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,18 +37,15 @@ if TYPE_CHECKING:
     from devpy_pip_guard.config import Config
 
 
-T = TypeVar("T")
-
-
-class Wanted(NamedTuple):
-    """How much work is asked for."""
+class SyncOptions(NamedTuple):
+    """What to do beyond what is out of date, and how to show it."""
 
     compiled: bool = False
-    """Rebuild packages with compiled parts, whose sources are not looked at."""
+    """Rebuild packages with compiled parts: devpy does not look whether their sources have changed."""
     everything: bool = False
     """Reinstall every package."""
     tidy: bool = False
-    """Uninstall the editables that came in some other way."""
+    """Uninstall the editables that devpy.toml does not declare, whoever has installed them."""
     verbose: bool = False
     """Show what pip prints."""
 
@@ -66,7 +65,7 @@ class Plan(NamedTuple):
         return bool(self.install or self.uninstall or self.add_deps)
 
 
-def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], wanted: Wanted) -> Plan:
+def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], options: SyncOptions) -> Plan:
     """Make the overlay current, and say what was done to its packages.
 
     :param config: from devpy.toml
@@ -78,43 +77,43 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], want
     check_editables(config)
     base = find_base(config.base, environ)
     check_prefix(base.prefix)
-    found = examine(config, base.prefix)
-    refuse_foreign(found, config)  # before the lock leaves a file in it
+    overlay = examine(config, base.prefix)
+    refuse_foreign(overlay, config)  # before the lock leaves a file in it
     if not is_writable(config.venv):
-        return _nothing_to_do(found, config, wanted)
+        return _nothing_to_do(overlay, config, options)
     progress = Progress()
-    if found.rebuild:
+    if overlay.rebuild:
         _check_python(base.prefix, config, environ, progress)
     with disk_space.needed(config.venv), locked(config.venv):
         overlay = examine(config, base.prefix)  # now that nobody else changes it
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
-        callers = without_diversions(environ)
-        own = environment.variables(config, root, base.prefix)
+        environ_of_builds = without_locations(without_diversions(environ))
+        variables = overlay_variables(config, root, base.prefix)
         settings = read_settings(environ)
-        env = environment.of(config.venv, base.prefix, settings, own, root, callers)
-        start_record.refresh(config, base.prefix, environ)
-        pip = Pip(env, base.prefix, progress, wanted.verbose)
+        env = worktree_environment(config.venv, base.prefix, settings, variables, root, environ_of_builds)
+        start_variables.refresh(config, base.prefix, environ)
+        pip = Pip(env, base.prefix, progress, options.verbose)
         try:
-            return _update_packages(config, pip, wanted)
+            return _update_packages(config, pip, options)
         except PipError:
-            if overlay.state != INCOMPLETE or _holds_others(config):
+            if overlay.state != INCOMPLETE or _holds_regular_packages(config):
                 raise
             # What an interrupted pip has left behind can be in the way of the next one.
             empty(config.venv)
             build(config, base, overlay, environ)
-            start_record.refresh(config, base.prefix, environ)
-            return _update_packages(config, pip, wanted)
+            start_variables.refresh(config, base.prefix, environ)
+            return _update_packages(config, pip, options)
 
 
-def _holds_others(config: Config) -> bool:
-    """Tell whether there is more in the overlay than editables: nobody but the user may know how to get it back."""
+def _holds_regular_packages(config: Config) -> bool:
+    """Tell whether the overlay holds more than editables. Only the user may know how to install that again."""
     return not all(distributions.project_folder(path) for _, path in distributions.metadata(_site_packages(config)))
 
 
 def _check_python(prefix: str, config: Config, environ: Mapping[str, str], progress: Progress) -> None:
-    """Refuse a base on which no overlay can be made or filled, while there is nothing of it yet.
+    """Refuse a base on which no overlay can be made, or no package installed, before anything is written.
 
     :param prefix: of the conda environment, absolute
     """
@@ -127,17 +126,17 @@ def _check_python(prefix: str, config: Config, environ: Mapping[str, str], progr
         progress.note(f"warning: {problem}\n  {UPGRADE}")
 
 
-def _nothing_to_do(found: Overlay, config: Config, wanted: Wanted) -> Plan:
+def _nothing_to_do(overlay: Overlay, config: Config, options: SyncOptions) -> Plan:
     """Return an empty plan for an overlay that cannot be written to.
 
     :raises DevpyError: if there is something to do
     """
-    if found.state == CURRENT and found.record is not None:
-        plan = _plan(config, found.record, wanted)
+    if overlay.state == CURRENT and overlay.record is not None:
+        plan = _plan(config, overlay.record, options)
         if not plan.has_work:
             return plan
-    what = f"{found.state}, and" if found.state != CURRENT else "current, but"
-    reasons = f" ({'; '.join(found.reasons)})" if found.reasons else ""
+    what = f"{overlay.state}, and" if overlay.state != CURRENT else "current, but"
+    reasons = f" ({'; '.join(overlay.reasons)})" if overlay.reasons else ""
     mend = "see that you may write there, then: devpy update-editables"
     raise DevpyError(f"{config.venv}: {what} cannot be written to{reasons}", mend)
 
@@ -150,70 +149,83 @@ def _announce(config: Config, base: Base, overlay: Overlay, progress: Progress) 
     progress.note(f"{doing} {config.venv} on {base.prefix}{python}{reasons}")
 
 
-def _update_packages(config: Config, pip: Pip, wanted: Wanted) -> Plan:
-    before = _record(config)
-    plan = _plan(config, before, wanted)
-    after = before._replace(has_deps=config.install_deps)
+def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
+    recorded = _record(config)
+    plan = _plan(config, recorded, options)
+    updated = recorded._replace(has_deps=config.install_deps)
     if plan.has_work:
-        # Should pip be killed, what it was about is installed again, however complete it looks.
-        known = _without(before.editables, plan.install)
-        record.write(before._replace(complete=False, built=True, editables=known))
+        # Should pip be killed, the packages that it was installing are installed again, however complete they look.
+        record.write(_without_packages(recorded, plan.install)._replace(complete=False, built=True))
         try:
             _uninstall(plan.uninstall, config, pip)
-            # Only now: pip may have taken a declared package of the same name with it.
-            plan = plan._replace(install=_plan(config, before, wanted).install)
-            # Read before pip does: what is edited meanwhile counts as a change.
-            built = {path: editables.build_files(path) for path in plan.install}
-            _install(plan, config, before, pip)
+            # Planned anew: with an editable, pip may have uninstalled a declared package of the same name.
+            plan = plan._replace(install=_plan(config, recorded, options).install)
+            # Read before pip reads them: what is edited meanwhile counts as a change.
+            build_files = {path: editables.build_files(path) for path in plan.install}
+            _install(plan, config, recorded, pip)
         except BaseException as error:
-            if not disk_space.is_lacking(error):  # else pip could not put back what it has changed
-                _write_record(config, before._replace(editables=_without(before.editables, plan.install)))
+            if not disk_space.is_lacking(error):  # without space, pip may not have put back what it had changed
+                _write_record(config, _without_packages(recorded, plan.install))
             raise
-        after = after._replace(editables={**_without(before.editables, plan.install), **built})
-    _write_record(config, after)
+        unchanged = _without_packages(recorded, plan.install).editables
+        updated = updated._replace(editables={**unchanged, **build_files})
+    _write_record(config, updated)
     return plan
 
 
-def _without(known: dict[str, T], paths: list[str]) -> dict[str, T]:
-    return {path: value for path, value in known.items() if path not in paths}
+def _without_packages(recorded: Record, paths: list[str]) -> Record:
+    """Return a record without the packages in some folders, so that they count as not installed."""
+    return recorded._replace(editables={path: files for path, files in recorded.editables.items() if path not in paths})
 
 
-def _plan(config: Config, before: Record, wanted: Wanted) -> Plan:
-    """Compare what is declared, what is there, and what devpy remembers of it."""
-    there = _installed(config)
-    by_path = {editable.path: editable for editable in there}
-    install = [path for path in config.editables if _needs_work(path, by_path.get(path), before, wanted)]
-    extra = [editable for editable in there if editable.path not in config.editables]
-    uninstall = [editable for editable in extra if wanted.tidy or editable.path in before.editables]
-    has_changed = bool(install) or before.site_stamp != record.site_stamp(site_packages(config.venv, before.python))
-    add_deps = config.install_deps and (has_changed or not before.has_deps)
+def _plan(config: Config, recorded: Record, options: SyncOptions) -> Plan:
+    """Compare what is declared, what is installed, and what the record says."""
+    installed = _installed(config)
+    by_path = {editable.path: editable for editable in installed}
+    install = [path for path in config.editables if _needs_install(path, by_path.get(path), recorded, options)]
+    undeclared = [editable for editable in installed if editable.path not in config.editables]
+    uninstall = [editable for editable in undeclared if options.tidy or editable.path in recorded.editables]
+    stamp = record.site_stamp(site_packages(config.venv, recorded.python))
+    add_deps = config.install_deps and (bool(install) or stamp != recorded.site_stamp or not recorded.has_deps)
     return Plan(install, uninstall, add_deps)
 
 
-def _needs_work(path: str, there: Editable | None, before: Record, wanted: Wanted) -> bool:
-    if there is None or path not in before.editables or wanted.everything:
+def _needs_install(path: str, editable: Editable | None, recorded: Record, options: SyncOptions) -> bool:
+    """Tell whether a declared package has to be installed, be it once more.
+
+    :param path: its folder
+    :param editable: what is installed of it, if anything is
+    """
+    if editable is None or path not in recorded.editables or options.everything:
         return True
-    return (wanted.compiled and not there.is_pure) or editables.build_files_changed(path, before.editables[path])
+    if options.compiled and not editable.is_pure:
+        return True
+    return editables.build_files_changed(path, recorded.editables[path])
 
 
-def _install(plan: Plan, config: Config, made: Record, pip: Pip) -> None:
+def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
     if plan.install:
-        before = _installed(config)
+        previous = _installed(config)
         requests = [argument for path in plan.install for argument in ("--editable", path)]
         name = f" {os.path.basename(plan.install[0])}" if len(plan.install) == 1 else ""
         pip.run(["install", "--no-deps", *requests], f"installing{name}")
         missing = editables.missing_at_start(_site_packages(config))
         if missing:
             pip.run(["install", "--no-deps", "--ignore-installed", *missing], f"installing {missing[0]}")
-        _uninstall(_former_names(before, _installed(config)), config, pip)
-        _note_installed(plan.install, config, pip)
+        _uninstall(_former_names(previous, _installed(config)), config, pip)
+        _report_installed(plan.install, config, pip)
     if plan.add_deps:
-        dependencies.install(_site_packages(config), site_packages(made.base, made.python), pip)
+        from . import dependencies
+
+        dependencies.install(_site_packages(config), site_packages(recorded.base, recorded.python), pip)
 
 
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
-    """Uninstall, by name and then again by name: of two that share one, pip takes a single one at a time."""
-    remaining, before = unwanted, _installed(config)
+    """Uninstall by name, as often as it takes: of two editables that share a name, pip uninstalls one at a time.
+
+    :raises PipError: if pip leaves some of them installed
+    """
+    remaining, installed = unwanted, _installed(config)
     while remaining:
         names = sorted({editable.name for editable in remaining if editable.name})
         if names:
@@ -221,50 +233,61 @@ def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
         for editable in remaining:
             if not editable.name:
                 editables.remove_path_line(_site_packages(config), editable.path)
-        after = _installed(config)
-        remaining = [editable for editable in remaining if editable in after]
-        if remaining and after == before:
+        previous, installed = installed, _installed(config)
+        remaining = [editable for editable in remaining if editable in installed]
+        if remaining and installed == previous:
             paths = ", ".join(editable.path for editable in remaining)
             mend = "devpy clean, then: devpy update-editables"
             raise PipError(f"pip has not uninstalled {paths} from {config.venv}", mend)
-        before = after
     for editable in dict.fromkeys(unwanted):
         pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
 
 
-def _former_names(before: list[Editable], after: list[Editable]) -> list[Editable]:
-    """Return what is left of packages that have since been given another name."""
-    new = {editable.path for editable in after if editable not in before}
-    return [editable for editable in after if editable in before and editable.path in new]
+def _former_names(previous: list[Editable], installed: list[Editable]) -> list[Editable]:
+    """Return what is left of renamed packages under their former names."""
+    renamed = {editable.path for editable in installed if editable not in previous}
+    return [editable for editable in installed if editable in previous and editable.path in renamed]
 
 
-def _note_installed(paths: list[str], config: Config, pip: Pip) -> None:
-    """Say what has been installed.
+def _report_installed(paths: list[str], config: Config, pip: Pip) -> None:
+    """Tell the user what has been installed.
 
-    :raises PipError: if a declared package is not there; pip replaces one that has the name of another
+    :param paths: the folders of the packages that pip was told to install
+    :raises PipError: if a declared package is not installed; of two with the same name, pip keeps one
     """
     by_path = {editable.path: editable for editable in _installed(config)}
     for path in config.editables:
         if path not in by_path:
-            others = " or ".join(other for other in paths if other in by_path)
-            if not others:
-                problem = f"pip has not installed {path} into {config.venv}"
-                raise PipError(problem, "remove target, prefix and root from pip's configuration: pip config list")
-            problem = f"{config.file}: editables.packages: {path} is called as {others} is, which has taken its place"
-            raise PipError(problem, "give each a name of its own, or declare only one: devpy update-editables")
+            raise _not_installed(path, [each for each in paths if each in by_path], config)
     for path in paths:
         pip.progress.note(f"installed {by_path[path].name} ({path})")
 
 
-def _write_record(config: Config, now: Record) -> None:
-    """Remember what is there now, unless nothing is new."""
-    known = {path: files for path, files in now.editables.items() if path in config.editables}
-    stamp = record.site_stamp(site_packages(config.venv, now.python))
-    if stamp != now.site_stamp:  # a script that has left the overlay gives its name back to the base's
-        base_scripts.link(Path(config.venv), Path(now.base), now.python)
-    after = now._replace(complete=True, base_name=config.base, editables=known, site_stamp=stamp)
-    if after != record.read(config.venv):
-        record.write(after)
+def _not_installed(path: str, installed: list[str], config: Config) -> PipError:
+    """Return the error for a declared package that pip has not installed.
+
+    :param installed: the folders of those that it has installed instead
+    """
+    if not installed:
+        problem = f"pip has not installed {path} into {config.venv}"
+        return PipError(problem, "remove target, prefix and root from pip's configuration: pip config list")
+    rivals = " or ".join(installed)
+    problem = f"{config.file}: editables.packages: {path} is called as {rivals} is, which has taken its place"
+    return PipError(problem, "give each a name of its own, or declare only one: devpy update-editables")
+
+
+def _write_record(config: Config, updated: Record) -> None:
+    """Write the record of a complete overlay, unless the overlay has it already.
+
+    :param updated: the record, apart from what is looked up here
+    """
+    declared = {path: files for path, files in updated.editables.items() if path in config.editables}
+    stamp = record.site_stamp(site_packages(config.venv, updated.python))
+    if stamp != updated.site_stamp:  # where the overlay has lost a script, the base's script of that name is linked
+        base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
+    complete = updated._replace(complete=True, base_name=config.base, editables=declared, site_stamp=stamp)
+    if complete != record.read(config.venv):
+        record.write(complete)
 
 
 def _installed(config: Config) -> list[Editable]:
@@ -280,7 +303,7 @@ def _record(config: Config) -> Record:
 
     :raises DevpyError: if somebody has taken that away meanwhile
     """
-    made = record.read(config.venv)
-    if made is None:
+    recorded = record.read(config.venv)
+    if recorded is None:
         raise DevpyError(f"{config.venv}: its record is gone", "devpy update-editables")
-    return made
+    return recorded

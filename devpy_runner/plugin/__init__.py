@@ -1,4 +1,4 @@
-"""What a plugin of devpy imports: this, and nothing else of devpy, which may change from one release to the next.
+"""What a plugin of devpy imports. Everything else in devpy is private and may change with any release.
 
 `hooks` describes the hooks, with an example each; CONTRIBUTING.md has a plugin from its first file to its output.
 """
@@ -14,7 +14,7 @@ from .setup import Setup
 from .verdicts import FAILED, OK, SKIPPED, STATES, WARNING, Skipped, Verdict
 
 API_VERSION = 1
-"""Counts the times that something here went or changed its meaning; what is added does not count."""
+"""Goes up when something here is removed or changes its meaning, and not when something is added."""
 
 __all__ = [
     "API_VERSION",

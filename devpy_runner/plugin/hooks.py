@@ -24,7 +24,7 @@ def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
     """Find the conda environment that devpy.toml names.
 
     It fires for `update-editables`, and when an overlay is to be brought up to date; never for a command whose overlay
-    is current. The first plugin that answers wins; the one that looks where conda would comes last.
+    is current. The first plugin that answers wins. The built-in one, which looks where conda would, comes last.
 
     A plugin is a module that an entry point of the group `devpy` names. One for a team's own place::
 
@@ -40,7 +40,7 @@ def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
 
     :param name: `python.base_conda_env` of devpy.toml: a name, or an absolute path
     :param environ: the caller's environment variables
-    :return: the environment, its prefix absolute, or None to leave the search to the others
+    :return: the environment, its prefix absolute, or None to leave the search to the next plugin
     :raises DevpyError: to end the search with a message for the user
     """
 
@@ -64,9 +64,9 @@ def devpy_check(setup: Setup) -> Iterable[Verdict] | None:
             else:
                 yield Verdict("data", FAILED, f"{path} is missing", "dvc pull")
 
-    A check changes nothing. If it raises `Skipped`, as the parts of `setup` do that are not there,
-    it is shown as skipped; if it raises `DevpyError`, as failed, with what that says. Any other exception, and
-    whatever is no `Verdict`, is a failure of the plugin, which is named.
+    A check changes nothing. If it raises `Skipped`, as the missing parts of `setup` do, devpy shows it as skipped. If
+    it raises `DevpyError`, devpy shows it as failed, with that message. Any other exception, and anything yielded that
+    is no `Verdict`, counts as a failure of the plugin, which devpy names.
 
     :param setup: what to look at: the worktree root, the caller's variables, devpy.toml, the base, the overlay and what
         its interpreter says of itself

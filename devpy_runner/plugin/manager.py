@@ -1,6 +1,6 @@
-"""The plugin manager: devpy's own behaviour as built-in plugins, then whatever is installed beside them.
+"""The plugin manager: devpy's built-in plugins, then the installed ones.
 
-Importing this module imports pluggy, so it is imported only where a hook is called.
+This module imports pluggy, so import it only where a hook is called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GROUP = "devpy"
 DISABLE_VARIABLE = "DEVPY_DISABLE_PLUGINS"
 """Set to 1, it leaves only the built-in plugins."""
 WITHOUT_PLUGINS = f"upgrade or uninstall it; {DISABLE_VARIABLE}=1 leaves installed plugins out"
-"""What to do about a broken plugin."""
+"""The mend for a broken plugin."""
 
 
 class CondaPlugin:
@@ -80,7 +80,7 @@ def _installed() -> Iterator[tuple[str, EntryPoint]]:
 
 
 def _register(manager: pluggy.PluginManager, distribution: str, entry_point: EntryPoint) -> None:
-    if manager.has_plugin(entry_point.name):  # a second copy further down the path
+    if manager.has_plugin(entry_point.name):  # another copy of it comes earlier on the path
         return
     try:
         manager.register(entry_point.load(), name=entry_point.name)

@@ -1,4 +1,4 @@
-"""What a check is given to look at, as far as a plugin may rely on it."""
+"""What a plugin's check is given to look at."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Setup(Protocol):
-    """A worktree's set-up as it is; nothing in it is changed.
+    """The set-up of a worktree, which a check looks at and does not change.
 
-    Each part is looked up when it is first asked for, and raises `Skipped` if it is not there: let it pass, and devpy
-    shows the check as skipped, with the reason. Every path is absolute.
+    Each part is looked up when it is first asked for, and raises `Skipped` if it is missing. A check need not catch
+    that: devpy then shows it as skipped, with the reason. Every path is absolute.
     """
 
     @property
@@ -61,7 +61,7 @@ class Setup(Protocol):
         """
 
     def run_plainly(self, command: list[str]) -> Ran:
-        """Run a command as the caller would, without devpy, without input and for a minute at most.
+        """Run a command as if the caller had typed it without devpy, without input and for a minute at most.
 
         :param command: the program, by its absolute path, and its arguments
         """

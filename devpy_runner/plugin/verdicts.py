@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
 
 
 class Skipped(Exception):  # noqa: N818 - it tells of no error
-    """A check cannot be made; devpy shows it as skipped.
+    """A check cannot be made. devpy shows it as skipped.
 
     :param reason: what is missing, as in "no overlay"
     """

@@ -1,8 +1,7 @@
 """Noting what answers are drawn from, while they are worked out.
 
-Nobody keeps a list of what is read: the functions of `devpy_pip_guard.files` report every look at a file, and the
-variables that are handed on report every look at one. What is looked at repeatedly counts as it was at first, since
-part of the answers may have been drawn from that.
+No list says what is read. The functions of `devpy_pip_guard.files` report every look at a file, and `_Environ` reports
+every look at a variable. Of repeated looks the first one counts, since some of the answers may rest on it.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard import files
 
-from .run_record import Evidence, format_gap
+from .run_cache import Evidence, format_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STATE, _KIND = files.state.__name__, files.kind.__name__
 _YOUNG_SECONDS = 2.0
-"""A file that changed this recently may change again without its time telling."""
+"""A file that has changed this recently may change again without a change of its time."""
 
 
 @contextmanager
 def observed(environ: Mapping[str, str]) -> Iterator[Observations]:
-    """Note every look that is taken in this context.
+    """Note every look at a file or variable within this context.
 
-    :param environ: the caller's environment variables; those to hand on are `Observations.environ`
+    :param environ: the caller's environment variables; the context uses `Observations.environ` instead
     """
     observations = Observations(environ)
     files.observers.append(observations)
@@ -40,7 +39,7 @@ def observed(environ: Mapping[str, str]) -> Iterator[Observations]:
 
 
 class Observations:
-    """What has been looked at so far; an observer in the sense of `devpy_pip_guard.files`.
+    """The looks that have been noted so far; an observer in the sense of `devpy_pip_guard.files`.
 
     :param environ: the caller's environment variables
     """
@@ -56,7 +55,7 @@ class Observations:
         if os.path.isabs(path):
             self._looks[look].setdefault(path, shown)
             self._is_lasting &= look != _STATE or not _is_young(shown)
-        elif path:  # where it leads depends on the current folder; at an empty path, there is never anything
+        elif path:  # it depends on the current folder; an empty path never exists
             self._is_lasting = False
 
     def note_variable(self, name: str, value: str | None) -> None:
@@ -64,26 +63,26 @@ class Observations:
         self._variables.setdefault(name, value)
 
     def note_all_variables(self) -> None:
-        """Note that somebody, such as a plugin, has looked at all variables: the next caller has others."""
+        """Note a look at all variables, such as a plugin may take: the next caller has different ones."""
         self._is_lasting = False
 
     def evidence(self) -> Evidence | None:
-        """Return the least that has to be asked to know that everything is as it was.
+        """Return the smallest set of looks that tells whether everything is unchanged.
 
-        What is missing need not be asked for as long as the folder that it would be in has not changed.
+        A missing file need not be looked for as long as the folder that it would be in has not changed.
 
-        :return: None if something may change, or have changed, without a trace
+        :return: None if a change could go unnoticed
         """
         if not self._is_lasting:
             return None
-        states, missing = _parted(self._looks[_STATE])
-        kinds, no_kinds = _parted(self._looks[_KIND])
+        states, missing = _split_by_presence(self._looks[_STATE])
+        kinds, no_kinds = _split_by_presence(self._looks[_KIND])
         folders: dict[str, str] = {}
         gaps: dict[str, set[str]] = {}
         for path in {*missing, *no_kinds}.difference(states):
             folder, name = _gap(path)
-            folders.setdefault(folder, files.state(folder))  # before making sure that it is missing
-            if os.path.lexists(os.path.join(folder, name)):  # a symlink that leads nowhere; or it has come meanwhile
+            folders.setdefault(folder, files.state(folder))  # before the check that it is missing
+            if os.path.lexists(os.path.join(folder, name)):  # a symlink that leads nowhere, or it has been made since
                 kinds[path] = files.ABSENT
             elif folder not in states:
                 gaps.setdefault(folder, set()).add(name)
@@ -93,7 +92,7 @@ class Observations:
 
 
 class _Environ(Mapping[str, str]):
-    """The caller's variables, each to be asked for by its name."""
+    """The caller's variables; it notes every look at one."""
 
     def __init__(self, environ: Mapping[str, str], observations: Observations) -> None:
         self._environ = environ
@@ -112,14 +111,14 @@ class _Environ(Mapping[str, str]):
         return len(self._environ)
 
 
-def _parted(shown: dict[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return what a look has shown of the paths where there is something, and the other paths."""
-    there = {path: text for path, text in shown.items() if text != files.ABSENT}
-    return there, [path for path in shown if path not in there]
+def _split_by_presence(shown: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return what a look has shown of the paths that exist, and the paths that are missing."""
+    present = {path: text for path, text in shown.items() if text != files.ABSENT}
+    return present, [path for path in shown if path not in present]
 
 
 def _gap(path: str) -> tuple[str, str]:
-    """Return the nearest folder above a missing path that is there, and the name of what is missing in it."""
+    """Return the nearest existing folder above a missing path, and the name of what is missing in it."""
     folder, name = os.path.split(path)
     while not os.path.exists(folder):
         folder, name = os.path.split(folder)
@@ -132,5 +131,5 @@ def _is_young(state: str) -> bool:
 
 
 def _trusted(state: str) -> str:
-    """Return a folder's state, or an empty text, which is none, if it may change again without a trace."""
+    """Return a folder's state, or an empty text, which no folder's state is, if a change could go unnoticed."""
     return "" if _is_young(state) else state

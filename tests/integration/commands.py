@@ -73,6 +73,7 @@ def clean_environ(home: Path, pip_cache: Path) -> dict[str, str]:
     """
     return {
         **_download_settings(),
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_PROCESS_")},
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join([os.path.dirname(sys.executable), _SYSTEM_PATH]),

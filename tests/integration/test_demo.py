@@ -33,6 +33,8 @@ def test_tells_the_story_and_leaves_nothing(tmp_path: Path, devpy: Devpy, devpy_
         assert re.search(rf"\.venv/bin/python +imports {root}/src/greeter/__init__.py", result.out)
     assert f"{folder[1]}/undeclared is not declared in {folder[1]}/main/devpy.toml" in result.out
     assert list(tmp_path.iterdir()) == []
+    # There virtualenv notes that it has started to look for a newer pip, in a process that goes on by itself.
+    assert list(Path(environ["HOME"]).rglob("virtualenv/**/embed/*/pip.json")) == []
 
 
 def test_keeps_a_working_repository_in_a_folder_with_spaces(

@@ -484,11 +484,11 @@ def test_overlay_that_git_tracks(setup: SetUp) -> None:
 
 
 def test_plain_python_without_the_variables(setup: SetUp) -> None:
-    start_record = setup.venv / "devpy-start"
-    with edited(start_record, None):
+    start_variables = setup.venv / "devpy-start"
+    with edited(start_variables, None):
         ((state, check, text, mend),) = setup.unhealthy()
     assert (state, check) == ("warning", "variables")
-    assert str(start_record) in text
+    assert str(start_variables) in text
     assert mend == "any devpy command writes it anew: devpy true"
 
 

@@ -1,4 +1,4 @@
-"""What a run looks at until it leaves a record, as the system sees it: all of that is in the record."""
+"""What a run looks at until it leaves a run cache, as the system sees it: all of that is in the cache."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from devpy_runner.commands import demo_base
-from devpy_runner.records import run_record
-from devpy_runner.records.run_record import Evidence
+from devpy_runner.records import run_cache
+from devpy_runner.records.run_cache import Evidence
 
 from .commands import clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -36,7 +36,7 @@ packages = ["main/self-built", "main/link", "~/library"]
 
 # Nothing else of what lies in the world may be looked at without being noted.
 EXCEPTIONS = {
-    r"/home/\.cache/devpy/.*": "the records themselves",
+    r"/home/\.cache/devpy/.*": "the run caches themselves",
     r"/home/\.local/.*": "Python looks for its user's site-packages as it starts",
     r"/sources": "Python looks for what it imports on PYTHONPATH",
     r"/stack/main/\.git(/HEAD|/config)?": "each run looks for the worktree's root anew",
@@ -118,17 +118,17 @@ CALLERS: dict[str, Environ] = {
 
 @pytest.fixture(params=CALLERS)
 def caller(request: pytest.FixtureRequest, world: World) -> Environ:
-    """The variables of a caller who has no record yet, in a worktree where all is ready and has been so for long."""
+    """The variables of a caller who has no run cache yet, in a worktree where all is ready and has been so for long."""
     variables = CALLERS[request.param]
     environ = {**world.environ, **{name: value.format(folder=world.folder) for name, value in variables.items()}}
     for _ in range(9):
         result = run([sys.executable, "-m", "devpy_runner", "/bin/true"], cwd=world.root, environ=environ)
         assert result.code == 0
-        if run_record.read(str(world.root), environ) is not None:
+        if run_cache.read(str(world.root), environ) is not None:
             break
         time.sleep(0.5)
     assert result.err == ""
-    run_record.forget(str(world.root), environ)
+    run_cache.forget(str(world.root), environ)
     return environ
 
 
@@ -152,14 +152,14 @@ def audited(world: World, environ: Environ, folder: Path) -> Iterator[tuple[str,
 
 
 def is_noted(path: str, evidence: Evidence, *, as_read: bool) -> bool:
-    """Tell whether the record would not hold after a change to a file or folder that the look would show."""
+    """Tell whether the cache would not hold after a change to a file or folder that the look would show."""
     if path in evidence.looks["state"] or _is_in_gap(path, evidence):
         return True
     return not as_read and any(path in shown for shown in (*evidence.looks.values(), evidence.gaps))
 
 
 def _is_in_gap(path: str, evidence: Evidence) -> bool:
-    """Tell whether a path is missing, and the record asks for the folder in which it is."""
+    """Tell whether a path is missing, and the cache asks for the folder in which it is."""
     folder, name = os.path.split(path)
     while not os.path.exists(folder):
         folder, name = os.path.split(folder)
@@ -173,14 +173,14 @@ def test_everything_that_is_looked_at_is_noted(world: World, caller: Environ, tm
         pytest.skip("there is no strace")
     assert callable(watch)
     looks = list(watch(world, caller, tmp_path))
-    record = run_record.read(str(world.root), caller)
-    assert record is not None
-    assert record.evidence is not None
-    assert record.holds(caller)
+    cache = run_cache.read(str(world.root), caller)
+    assert cache is not None
+    assert cache.evidence is not None
+    assert cache.holds(caller)
     until_it_is_written = itertools.takewhile(lambda look: not re.search(r"/run-record-\w+\.\d+$", look[0]), looks)
     relevant = {(os.path.normpath(path), as_read) for path, as_read in until_it_is_written if matters(path, world)}
     assert len(relevant) > 15
-    unnoted = [(path, as_read) for path, as_read in relevant if not is_noted(path, record.evidence, as_read=as_read)]
+    unnoted = [(path, as_read) for path, as_read in relevant if not is_noted(path, cache.evidence, as_read=as_read)]
     assert unnoted == []
 
 

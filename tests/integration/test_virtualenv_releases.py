@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devpy_runner.overlay.creation import KNOWN_VIRTUALENV
+from devpy_runner.overlay.creation import WORKING_VIRTUALENV
 
 from .commands import Result, clean_environ, run
 from .environments import CondaEnvironment
@@ -19,7 +19,7 @@ Environ = dict[str, str]
 
 REPOSITORY = Path(__file__).parents[2]
 # The first two fill in pyvenv.cfg once, the third and later ones before and after `create`; one that is known to work.
-RELEASES = ("20.26.0", "21.15.5", "21.15.10", KNOWN_VIRTUALENV, "newest")
+RELEASES = ("20.26.0", "21.15.5", "21.15.10", WORKING_VIRTUALENV, "newest")
 
 
 @pytest.fixture(scope="module")

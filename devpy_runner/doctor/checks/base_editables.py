@@ -1,4 +1,4 @@
-"""Whose checkouts the editables in the base belong to: a worktree that has none of its own runs their code."""
+"""Whose checkouts the editables in the base belong to: worktrees that do not declare these packages run their code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _DETACHED = 1
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`."""
     base = setup.base
-    declared = {normalized(one.name) for one in installed(setup.site_packages) if one.path in setup.config.editables}
+    declared = {
+        normalized(editable.name)
+        for editable in installed(setup.site_packages)
+        if editable.path in setup.config.editables
+    }
     editables = sorted(set(installed(setup.base_site_packages)))
     for editable in editables:
         text = f"{editable.name or 'a path'} in {base} is {editable.path}{_owner(editable.path, setup)}"
@@ -51,7 +55,7 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
         root = find_root(path, {})
     except DevpyError:
         return ""
-    # Where the caller's git variables lead is the caller's own repository.
+    # The caller's git variables would lead to the caller's repository.
     environ = {name: value for name, value in setup.environ.items() if not name.startswith("GIT_")}
     ran = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], environ, root)
     if ran.code == 0:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard.distributions import normalized
+from devpy_virtualenv_plugin.mends import conda_install
 
 from ...plugin import FAILED, OK, Skipped, Verdict, hookimpl
 
@@ -38,9 +38,9 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 def _mend(line: str, setup: WorktreeSetup) -> str:
     missing, unfit = _MISSING.fullmatch(line), _UNFIT.fullmatch(line)
-    install = f"conda install -p {shlex.quote(setup.base)}"
     if missing:
-        return f"{install} {missing['name']}, or install_deps = true in {setup.config.file}: devpy update-editables"
+        install = conda_install(setup.base, missing["name"])
+        return f"{install}, or install_deps = true in {setup.config.file}: devpy update-editables"
     if unfit:
-        return f"{install} {shlex.quote(unfit['name'] + unfit['version'].replace(' ', ''))}"
+        return conda_install(setup.base, unfit["name"] + unfit["version"].replace(" ", ""))
     return "see what pip says: devpy python -m pip check"

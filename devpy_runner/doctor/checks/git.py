@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
+
+from devpy_pip_guard import is_inside
+from devpy_virtualenv_plugin.mends import command
 
 from ...overlay.state import ABSENT, FOREIGN
 from ...plugin import FAILED, OK, WARNING, Skipped, Verdict, hookimpl
-from ...worktree import is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +32,10 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     count = len(tracked.out.splitlines())
     if count:
         text = f"{venv} is tracked by git: {count} file{'' if count == 1 else 's'}"
-        yield Verdict("git", FAILED, text, f"git rm -r --cached --quiet {shlex.quote(venv)}, and commit that")
+        untrack = command("git", "rm", "-r", "--cached", "--quiet", venv)
+        yield Verdict("git", FAILED, text, f"{untrack}, and commit that")
     elif setup.git("check-ignore", "--quiet", os.path.join(venv, "pyvenv.cfg")).code != 0:
-        ignore = shlex.quote(os.path.join(venv, ".gitignore"))
-        yield Verdict("git", WARNING, f"{venv} is not ignored by git", f"echo '*' > {ignore}")
+        ignore = f"{command('echo', '*')} > {command(os.path.join(venv, '.gitignore'))}"
+        yield Verdict("git", WARNING, f"{venv} is not ignored by git", ignore)
     else:
         yield Verdict("git", OK, f"{venv} is ignored")

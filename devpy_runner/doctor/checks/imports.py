@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from devpy_virtualenv_plugin.mends import command
+
 from ...plugin import FAILED, OK, SKIPPED, WARNING, Skipped, Verdict, hookimpl
-from ..interpreter import OF_ANOTHER_DEVPY, Module
+from ..interpreter import MADE_BY_ANOTHER_DEVPY, Module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,18 +22,19 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; each package gets a Python of its own, started as `devpy python` starts it."""
     try:
         by_path = {package.path: package for package in setup.state.packages}
-    except Skipped as ended:
+    except Skipped as skipped:
         python = setup.python  # skipped where there is none
-        if ended.reason == OF_ANOTHER_DEVPY:
+        if skipped.reason == MADE_BY_ANOTHER_DEVPY:
             raise
-        # What is not proved counts as wrong.
-        yield Verdict("imports", FAILED, f"nothing can be told: {ended.reason}", f"see what it says: {python} -c pass")
+        # An origin that cannot be checked counts as wrong.
+        mend = f"see what it says: {command(python, '-c', 'pass')}"
+        yield Verdict("imports", FAILED, f"nothing can be told: {skipped.reason}", mend)
         return
     for path in setup.config.editables:
         if not os.path.isdir(path):
             yield Verdict("imports", SKIPPED, f"{path} is not there")
         elif path in by_path:
-            yield from _of_package(setup, by_path[path])
+            yield from _package_verdicts(setup, by_path[path])
         else:
             yield Verdict(
                 "imports", FAILED, f"{path} is not installed in {setup.config.venv}", "devpy update-editables"
@@ -40,7 +43,7 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("imports", OK, f"{setup.config.file} declares no packages")
 
 
-def _of_package(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
+def _package_verdicts(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
     if package.is_without_modules:
         yield Verdict("imports", OK, f"{package.name} ({package.path}) provides nothing to import")
         return
@@ -50,27 +53,28 @@ def _of_package(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
         return
     try:
         modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]
-    except Skipped as ended:  # by the package: the same interpreter has answered before
+    except Skipped as skipped:  # because of the package: the same interpreter has answered before
         names = ", ".join(module.name for module in package.modules if module.is_distributed)
-        mend = f"see what it does: devpy python -c 'import {names}'"
-        yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {ended.reason}", mend)
+        mend = f"see what it does: {command('devpy', 'python', '-c', f'import {names}')}"
+        yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {skipped.reason}", mend)
         return
-    problems = [verdict for module in modules for verdict in _of_module(module, package)]
+    problems = [verdict for module in modules for verdict in _module_verdicts(module, package)]
     yield from problems
     if not problems:
         more = f", and {len(modules) - 1} more from there" if len(modules) > 1 else ""
-        yield Verdict("imports", OK, f"{modules[0].name} from {modules[0].found}{more}")
+        yield Verdict("imports", OK, f"{modules[0].name} from {modules[0].actual}{more}")
 
 
-def _of_module(module: Module, package: Package) -> Iterator[Verdict]:
+def _module_verdicts(module: Module, package: Package) -> Iterator[Verdict]:
     if module.error:
         text = f"{module.name} ({package.path}): {module.error}"
-        yield Verdict("imports", FAILED, text, f"see where: devpy python -c 'import {module.name}'")
-    elif module.found != module.expected:
-        found = module.found or "nowhere"
-        text = f"{module.name} comes from {found}, not from {module.expected}"
+        mend = f"see where: {command('devpy', 'python', '-c', f'import {module.name}')}"
+        yield Verdict("imports", FAILED, text, mend)
+    elif module.actual != module.expected:
+        origin = module.actual or "nowhere"
+        text = f"{module.name} comes from {origin}, not from {module.expected}"
         yield Verdict("imports", FAILED, text, f"see why: devpy doctor {module.name}")
 
 
 def _as_module(answer: dict[str, Any]) -> Module:
-    return Module(**{"expected": "", "found": "", **answer})
+    return Module(**{"expected": "", "actual": "", **answer})

@@ -9,7 +9,7 @@ from devpy_pip_guard.errors import DevpyError
 
 from ...overlay.state import ABSENT, CURRENT, STALE, refuse_foreign
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ..setup import IN_CHANGE
+from ..setup import BEING_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; a stale overlay is a warning, since the next command brings it up to date."""
+    """See `hooks.devpy_check`; a stale overlay is only a warning: the next command brings it up to date."""
     overlay, venv = setup.overlay, setup.config.venv
     refuse_foreign(overlay, setup.config)
     if overlay.state == CURRENT and overlay.record is not None:
@@ -27,8 +27,8 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         return
     works = overlay.state == STALE and os.path.exists(os.path.join(venv, "bin", "python"))
     state = WARNING if works else FAILED
-    if setup.is_in_change:
-        yield Verdict("overlay", state, f"{venv}: {IN_CHANGE}", "once it has finished: devpy doctor")
+    if setup.is_being_changed:
+        yield Verdict("overlay", state, f"{venv}: {BEING_CHANGED}", "once it has finished: devpy doctor")
     elif overlay.state == ABSENT:
         yield Verdict("overlay", state, f"{venv}: there is none yet", _mend(setup))
     else:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import is_inside
+
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ...worktree import find_other_root, is_inside, is_managed_elsewhere
+from ...worktree import find_other_root, is_managed_elsewhere
 from .. import probe
 
 if TYPE_CHECKING:
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; it is about what a command under devpy gets, wherever that was set."""
+    """See `hooks.devpy_check`; what counts is the value that a command under devpy gets, whoever has set it."""
     value = setup.state.environ.get("PYTHONPATH", "")
     entries = [entry for entry in setup.state.entries if entry.kind == probe.PYTHONPATH]
-    problems = [verdict for entry in entries for verdict in _of_entry(entry, setup)]
+    problems = [verdict for entry in entries for verdict in _entry_verdicts(entry, setup)]
     yield from problems
     if not problems:
         yield Verdict(
@@ -31,25 +33,25 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         )
 
 
-def _of_entry(entry: Entry, setup: WorktreeSetup) -> Iterator[Verdict]:
+def _entry_verdicts(entry: Entry, setup: WorktreeSetup) -> Iterator[Verdict]:
     modules = [module for package in setup.state.packages for module in package.modules]
     for module in modules:
-        if module.found != module.expected and is_inside(module.found, entry.paths[0]):
-            text = f"PYTHONPATH: {entry.name} shadows {module.name}: {module.found} instead of {module.expected}"
+        if module.actual != module.expected and is_inside(module.actual, entry.paths[0]):
+            text = f"PYTHONPATH: {entry.name} shadows {module.name}: {module.actual} instead of {module.expected}"
             yield Verdict("pythonpath", FAILED, text, _mend(setup))
             return
-    other = _other_worktree(entry, setup)
-    if other is not None:
-        text = f"PYTHONPATH: {entry.name} leads into another worktree, {other}, but shadows nothing"
+    worktree = _other_worktree(entry, setup)
+    if worktree is not None:
+        text = f"PYTHONPATH: {entry.name} leads into another worktree, {worktree}, but shadows nothing"
         yield Verdict("pythonpath", WARNING, text, _mend(setup))
 
 
 def _other_worktree(entry: Entry, setup: WorktreeSetup) -> str | None:
     path = entry.paths[0]
-    if not os.path.isdir(path) or any(is_inside(path, own) for own in setup.config.editables):
+    if not os.path.isdir(path) or any(is_inside(path, folder) for folder in setup.config.editables):
         return setup.sibling_of(path)
-    other = find_other_root(path, setup.root, setup.environ)
-    return other if other is not None and is_managed_elsewhere(other, setup.root) else None
+    root = find_other_root(path, setup.root, setup.environ)
+    return root if root is not None and is_managed_elsewhere(root, setup.root) else None
 
 
 def _mend(setup: WorktreeSetup) -> str:

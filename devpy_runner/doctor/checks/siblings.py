@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import is_inside
+
 from ...overlay.editables import installed
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ...worktree import is_inside
 from .. import probe
 from ..mends import removal
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; PYTHONPATH has a check of its own."""
-    verdicts = [*_of_declared(setup), *_of_entries(setup)]
+    """See `hooks.devpy_check`; `pythonpath` checks what PYTHONPATH leads to."""
+    verdicts = [*_declared_verdicts(setup), *_entry_verdicts(setup)]
     yield from verdicts
     if not verdicts:
         count = len(setup.siblings)
@@ -29,8 +30,8 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("siblings", OK, text if count else "there are no other worktrees")
 
 
-def _of_declared(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Name the packages that are declared to be another worktree's, as a stack's may be."""
+def _declared_verdicts(setup: WorktreeSetup) -> Iterator[Verdict]:
+    """Name the declared packages whose folder lies in another worktree, as those of a stack may."""
     for path in setup.config.editables:
         sibling = setup.sibling_of(path)
         if sibling is None:
@@ -44,7 +45,7 @@ def _of_declared(setup: WorktreeSetup) -> Iterator[Verdict]:
             yield Verdict("siblings", WARNING, f"{path} is declared, but is the code of the worktree {sibling}", mend)
 
 
-def _of_entries(setup: WorktreeSetup) -> Iterator[Verdict]:
+def _entry_verdicts(setup: WorktreeSetup) -> Iterator[Verdict]:
     for entry in setup.state.entries:
         if entry.kind == probe.PYTHONPATH:
             continue
@@ -55,17 +56,17 @@ def _of_entries(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 
 def _undeclared(entry: Entry, setup: WorktreeSetup) -> list[str]:
-    """Return where an entry leads to; overlay and base may lie in a worktree without holding any of its code."""
-    known = [*setup.config.editables, *map(os.path.realpath, (setup.config.venv, setup.record.base))]
-    return [path for path in entry.paths if not any(is_inside(path, folder) for folder in known)]
+    """Return where an entry leads to, apart from declared packages, overlay and base: these may lie in any worktree."""
+    expected = [*setup.config.editables, *map(os.path.realpath, (setup.config.venv, setup.record.base))]
+    return [path for path in entry.paths if not any(is_inside(path, folder) for folder in expected)]
 
 
 def _mend(entry: Entry, setup: WorktreeSetup) -> str:
     if is_inside(entry.pth, setup.config.venv):
         return "devpy update-editables"
-    there = [editable for editable in installed(setup.base_site_packages) if setup.sibling_of(editable.path)]
-    if there:
-        return removal(there[0], setup.base)
+    in_base = [editable for editable in installed(setup.base_site_packages) if setup.sibling_of(editable.path)]
+    if in_base:
+        return removal(in_base[0], setup.base)
     if entry.pth:
         return f"take it out of {entry.pth}"
     return "devpy clean, then: devpy update-editables"

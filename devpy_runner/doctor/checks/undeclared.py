@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...overlay.editables import installed
+from ...overlay.editables import undeclared
 from ...plugin import OK, WARNING, Verdict, hookimpl
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`."""
     config = setup.config
-    extra = sorted({editable.path for editable in installed(setup.site_packages)}.difference(config.editables))
-    for path in extra:
+    paths = undeclared(setup.site_packages, config.editables)
+    for path in paths:
         text = f"{path}: an editable in {config.venv} that {config.file} does not declare"
         yield Verdict("undeclared", WARNING, text, "declare it, or have it removed: devpy update-editables")
-    if not extra:
+    if not paths:
         yield Verdict("undeclared", OK, f"no other editables in {config.venv}")

@@ -6,10 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard import START_RECORD
+from devpy_pip_guard import START_VARIABLES
+from devpy_virtualenv_plugin.mends import command
 
 from ...plugin import OK, WARNING, Skipped, Verdict, hookimpl
-from ...records import start_record
+from ...records import start_variables
 from .. import interpreter
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
     from ..setup import WorktreeSetup
 
-_OF_EACH_START = ("PWD", "OLDPWD", "SHLVL", "_")
-_CONDAS_BOOKKEEPING = ("CONDA_SHLVL", "CONDA_PREFIX_", "CONDA_STACKED_", "__CONDA_SHLVL_", "CONDA_PROMPT_MODIFIER")
-# Which conda has activated the base: the caller's own, as against the base's in the record; see `start_record`.
-_CONDAS_PLACE = ("CONDA_EXE", "_CONDA_EXE", "CONDA_PYTHON_EXE", "_CONDA_ROOT", "_CE_M", "_CE_CONDA")
-_CONDAS_PROGRAMS = "condabin"
+_SET_BY_SHELL = ("PWD", "OLDPWD", "SHLVL", "_")
+_CONDA_BOOKKEEPING = ("CONDA_SHLVL", "CONDA_PREFIX_", "CONDA_STACKED_", "__CONDA_SHLVL_", "CONDA_PROMPT_MODIFIER")
+# These name the conda that has activated the base: devpy's caller may have another one, see `start_variables`.
+_CONDA_LOCATION = ("CONDA_EXE", "_CONDA_EXE", "CONDA_PYTHON_EXE", "_CONDA_ROOT", "_CE_M", "_CE_CONDA")
+_CONDA_PROGRAMS = "condabin"
 _MOST_NAMES = 5
 
 
@@ -30,27 +31,27 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`."""
     python = setup.python
     setup.activate()
-    verdicts = [*(list(_of_record(setup)) or _of_plain_start(setup)), *_of_caller(setup)]
+    verdicts = [*(list(_start_variables_verdicts(setup)) or _plain_start_verdicts(setup)), *_caller_verdicts(setup)]
     yield from verdicts
     if not verdicts:
         yield Verdict("variables", OK, f"the same for devpy and for plain {python}{_declared(setup)}")
 
 
-def _of_record(setup: WorktreeSetup) -> Iterator[Verdict]:
-    state, _ = start_record.examine(setup.config, setup.record.base, setup.environ)
-    if state != start_record.CURRENT:
-        text = f"{os.path.join(setup.config.venv, START_RECORD)}: {_absent_or(state)}"
+def _start_variables_verdicts(setup: WorktreeSetup) -> Iterator[Verdict]:
+    state, _ = start_variables.examine(setup.config, setup.record.base, setup.environ)
+    if state != start_variables.CURRENT:
+        text = f"{os.path.join(setup.config.venv, START_VARIABLES)}: {_absent_or(state)}"
         yield Verdict("variables", WARNING, text, "any devpy command writes it anew: devpy true")
 
 
 def _absent_or(state: str) -> str:
-    return "missing, so that plain Python gets no variables" if state == start_record.NONE else state
+    return "missing, so that plain Python gets no variables" if state == start_variables.NONE else state
 
 
-def _of_caller(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Say what plain Python, or what is typed without devpy in this shell, would take for its environment.
+def _caller_verdicts(setup: WorktreeSetup) -> Iterator[Verdict]:
+    """Name the caller's variables that send plain Python, or what is typed without devpy, into another environment.
 
-    The environment that devpy itself is installed in may be active for no other reason than that.
+    The environment that devpy is installed in does not count: it may be active for devpy's sake.
     """
     home = setup.environ.get("PYTHONHOME")
     if home:
@@ -62,8 +63,8 @@ def _of_caller(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("variables", WARNING, text, "deactivate")
 
 
-def _of_plain_start(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Compare what Python gets by devpy with what it gets if it is started without."""
+def _plain_start_verdicts(setup: WorktreeSetup) -> Iterator[Verdict]:
+    """Compare the variables of a Python that devpy has started with those of one started without devpy."""
     by_devpy = setup.state.environ
     try:
         plain = interpreter.parse(setup.run_plainly([setup.python, interpreter.PROGRAM, "environ"]))["environ"]
@@ -78,19 +79,19 @@ def _of_plain_start(setup: WorktreeSetup) -> Iterator[Verdict]:
             f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
         )
         text = f"plain {setup.python} does not get what devpy gives it in {shown}"
-        mend = f"put devpy before what needs them, or: source {os.path.join(setup.config.venv, 'bin', 'activate')}"
-        yield Verdict("variables", WARNING, text, mend)
+        source = command("source", os.path.join(setup.config.venv, "bin", "activate"))
+        yield Verdict("variables", WARNING, text, f"put devpy before what needs them, or: {source}")
 
 
 def _matters(name: str) -> bool:
-    return name not in (*_OF_EACH_START, *_CONDAS_PLACE) and not name.startswith(_CONDAS_BOOKKEEPING)
+    return name not in (*_SET_BY_SHELL, *_CONDA_LOCATION) and not name.startswith(_CONDA_BOOKKEEPING)
 
 
 def _differs(name: str, by_devpy: Mapping[str, str], plain: Mapping[str, str]) -> bool:
-    if name == "PATH":  # behind the overlay's programs, the others may stand in another order
-        there, wanted = plain.get(name, "").split(os.pathsep), by_devpy.get(name, "").split(os.pathsep)
-        missing = [entry for entry in wanted if entry not in there and os.path.basename(entry) != _CONDAS_PROGRAMS]
-        return there[0] != wanted[0] or bool(missing)
+    if name == "PATH":  # after the overlay's programs, the order may differ
+        actual, expected = plain.get(name, "").split(os.pathsep), by_devpy.get(name, "").split(os.pathsep)
+        missing = [entry for entry in expected if entry not in actual and os.path.basename(entry) != _CONDA_PROGRAMS]
+        return actual[0] != expected[0] or bool(missing)
     return by_devpy.get(name) != plain.get(name)
 
 

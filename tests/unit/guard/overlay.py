@@ -48,13 +48,19 @@ class Overlay:
         write_start_files(self.site_packages, self.base, layout.bridge(str(self.site_packages)))
 
     def install(
-        self, name: str, project: Path, pth: str = "", files: Mapping[str, str] | None = None, top_level: str = ""
+        self,
+        name: str,
+        project: Path,
+        pth: str = "",
+        files: Mapping[str, str] | None = None,
+        top_level: str = "",
+        metadata: str = "",
     ) -> None:
         """Install an editable as a wheel with these files in it would be."""
         info = f"{name}-1.0.dist-info"
         installed = {**(files or {}), f"__editable__.{name}.pth": pth} if pth else dict(files or {})
         record = "".join(f"{path},sha256=x,1\n" for path in [*installed, f"{info}/RECORD", "../../../bin/script"])
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n\nName: none\n"
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{metadata}\nName: none\n"
         origin = json.dumps({"url": project.as_uri(), "dir_info": {"editable": True}})
         installed.update({f"{info}/METADATA": metadata, f"{info}/direct_url.json": origin, f"{info}/RECORD": record})
         if top_level:

@@ -152,30 +152,3 @@ def test_broken_config_refuses(declare: Declare, package: Path) -> None:
         declaration.check_path(str(package))
 
     assert f"cannot tell whether {package} is declared: {config}: " in refused.value.problem
-
-
-def test_config_file_is_the_recorded_one(tmp_path: Path) -> None:
-    cfg = tmp_path / "pyvenv.cfg"
-    cfg.write_text("home = /usr/bin\ndevpy = 1\ndevpy-config = /with = sign/ä/devpy.toml\n", encoding="utf-8")
-    assert declaration.config_file(str(cfg)) == "/with = sign/ä/devpy.toml"
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"home = /usr/bin\n", "devpy-config: missing"),
-        (b"devpy-config =\n", "devpy-config: missing"),
-        (b"home = \xff\n", "not UTF-8 at byte 7"),
-        (None, "No such file or directory"),
-    ],
-)
-def test_overlay_that_names_no_config_file_is_refused(tmp_path: Path, content: bytes | None, problem: str) -> None:
-    cfg = tmp_path / "pyvenv.cfg"
-    if content is not None:
-        cfg.write_bytes(content)
-
-    with pytest.raises(DevpyError) as refused:
-        declaration.config_file(str(cfg))
-
-    assert refused.value.problem == f"{cfg}: {problem}"
-    assert "devpy update-editables" in refused.value.mend

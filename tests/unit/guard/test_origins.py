@@ -195,6 +195,94 @@ def test_names_that_setuptools_recorded(overlay: Overlay, tmp_path: Path) -> Non
     assert ask(overlay).modules == {"dist": ["one"]}
 
 
+# PEP 794.
+
+
+@pytest.mark.parametrize(
+    ("metadata", "names", "distributed"),
+    [
+        ("Import-Name: two\n", ["two"], ["two"]),
+        ("Import-Name: one\nImport-Name: two ; private\n", ["one", "two"], ["one", "two"]),
+        ("Import-Name: script\nImport-Name: one\n", ["one", "script"], ["one", "script"]),
+        ("Import-Name: one\nImport-Name: one.part\n", ["one"], ["one"]),
+        ("Import-Name: ns.inner\nImport-Namespace: ns\n", ["ns.inner"], ["ns.inner"]),
+        ("Import-Name: ns.deep.er.est\nImport-Namespace: ns\nImport-Namespace: ns.deep\n", ["ns.deep.er.est"], []),
+        ("Import-Namespace: ns\n", ["ns.inner", "ns.single"], ["ns.inner"]),
+        ("Import-Name: one.part\n", ["one"], ["one"]),
+    ],
+    ids=["one of several", "private", "module", "with its part", "inside", "deep inside", "namespace", "part alone"],
+)
+def test_names_that_the_metadata_declares(
+    overlay: Overlay, tmp_path: Path, metadata: str, names: list[str], distributed: list[str]
+) -> None:
+    files = ("one/__init__.py", "one/part.py", "two/__init__.py", "script.py", "ns/inner/__init__.py", "ns/single.py")
+    project = empty_files(tmp_path / "project", *(f"src/{file}" for file in (*files, "ns/deep/er/est.py")))
+    overlay.install("my-dist", project, pth=f"{project}/src\n", top_level="one\ntwo\n", metadata=metadata)
+    answer = ask(overlay)
+    assert answer.modules == {"my-dist": names}
+    assert answer.distributed == (distributed or names)
+    assert answer.elsewhere == []
+    assert set(answer.loaded) <= {"ns", "ns.deep", "ns.deep.er"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "Import-Name: gone\n",
+        "Import-Name: no name\n",
+        "Import-Name: types\n",
+        "Import-Namespace: \n",
+        "Import-Name: ns.gone\n",
+    ],
+)
+def test_declared_names_that_the_overlay_does_not_have(overlay: Overlay, tmp_path: Path, metadata: str) -> None:
+    """As if nothing had been declared: the metadata is of the last install, and may be wrong."""
+    project = empty_files(tmp_path / "project", "src/alpha/__init__.py", "src/types.py", "src/ns/x.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
+    answer = ask(overlay)
+    assert (answer.modules, answer.without_modules) == ({"alpha": ["alpha", "ns.x"]}, [])
+
+
+@pytest.mark.parametrize(
+    ("metadata", "names", "without_modules"),
+    [
+        ("Import-Name: \n", [], ["alpha"]),
+        ("Import-Name:\n", [], ["alpha"]),
+        ("Import-Name: \nImport-Name: gone\n", ["helper"], []),
+        ("Import-Name: \nImport-Namespace: gone\n", ["helper"], []),
+    ],
+)
+def test_metadata_that_declares_no_names(
+    overlay: Overlay, tmp_path: Path, metadata: str, names: list[str], without_modules: list[str]
+) -> None:
+    project = empty_files(tmp_path / "project", "src/helper/__init__.py")
+    overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
+    answer = ask(overlay)
+    assert (answer.modules, answer.without_modules) == ({"alpha": names}, without_modules)
+
+
+def test_declared_name_that_comes_from_elsewhere(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/ns/inner/__init__.py")
+    other = empty_files(tmp_path / "other", "ns/inner/__init__.py")
+    metadata = "Import-Name: ns.inner\nImport-Namespace: ns\n"
+    overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
+    answer = ask(overlay, other)
+    expected, found = (str(folder / "ns" / "inner" / "__init__.py") for folder in (project / "src", other))
+    assert answer.packages == {"alpha": (str(project), {"ns.inner": (expected, found)})}
+    assert answer.elsewhere == ["ns.inner"]
+
+
+def test_declared_namespace_that_is_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "src/ns/inner/__init__.py")
+    other = empty_files(tmp_path / "other", "ns/__init__.py")
+    metadata = "Import-Name: ns.inner\nImport-Namespace: ns\n"
+    overlay.install("alpha", project, pth=f"{project}/src\n", metadata=metadata)
+    answer = ask(overlay, other)
+    expected, found = str(project / "src" / "ns"), str(other / "ns" / "__init__.py")
+    assert answer.packages == {"alpha": (str(project), {"ns": (expected, found)})}
+    assert (answer.elsewhere, answer.loaded) == (["ns"], [])
+
+
 FINDER = """\
 import sys
 from importlib.util import spec_from_file_location
@@ -246,14 +334,22 @@ def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
 
 def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
     one = empty_files(tmp_path / "one", "src/company/one/__init__.py", "src/company/deep/inner/__init__.py")
-    two = empty_files(tmp_path / "two", "src/company/two.py", "src/a/b/c/d/__init__.py")
+    two = empty_files(tmp_path / "two", "src/company/two.py", "src/acme/io/net/http/__init__.py")
     empty_files(overlay.base, "company/base.py")
     overlay.install("one", one, pth=f"{one}/src\n")
     overlay.install("two", two, pth=f"{two}/src\n")
     answer = ask(overlay)
-    assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["company.two"]}
+    assert answer.modules == {"one": ["company.deep.inner", "company.one"], "two": ["acme.io.net.http", "company.two"]}
     assert answer.elsewhere == []
-    assert set(answer.loaded) <= {"a", "a.b", "company", "company.deep"}
+    assert set(answer.loaded) <= {"acme", "acme.io", "acme.io.net", "company", "company.deep"}
+
+
+def test_package_deep_in_a_namespace_that_another_checkout_shadows(overlay: Overlay, tmp_path: Path) -> None:
+    project, other = (empty_files(tmp_path / name, "src/acme/io/net/http/__init__.py") for name in ("project", "other"))
+    overlay.install("acme-io-net-http", project, pth=f"{project}/src\n")
+    answer = ask(overlay, other / "src")
+    assert answer.modules == {"acme-io-net-http": ["acme.io.net.http"]}
+    assert answer.elsewhere == ["acme.io.net.http"]
 
 
 def test_namespace_hidden_by_a_package(overlay: Overlay, tmp_path: Path) -> None:

@@ -233,6 +233,24 @@ def test_parts_of_a_namespace_package(tree: Tree) -> None:
     }
 
 
+@pytest.mark.parametrize("is_public", [True, False])
+def test_class_of_the_path_of_a_namespace_package(tree: Tree, is_public: bool) -> None:
+    """The one that importlib makes public, or else the private one that it uses itself."""
+    tree.write("worktree/src/ns/mine.py", "other/ns/theirs.py", "elsewhere/plain/module.py")
+    tree.add_path(tree.overlay, "worktree/src")
+    tree.add_finder(tree.base, "_finder", {"ns": "other/ns/"})
+    start = [
+        "import sys; sys.path.append(sys.argv[2]); import importlib.machinery as machinery, plain",
+        "own = getattr(machinery, 'NamespacePath', type(plain.__path__))",
+        "machinery.NamespacePath = type('Public', (own,), {})"
+        if is_public
+        else "vars(machinery).pop('NamespacePath', 0)",
+    ]
+    end = ["import site; site.addsitedir(sys.argv[1]); import ns", "print(type(ns.__path__).__name__)"]
+    shown = tree.run("\n".join([*start, *end]), str(tree.root / "elsewhere")).strip()
+    assert shown == "Public" if is_public else shown in ("_NamespacePath", "NamespacePath")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="importlib.resources knows no namespace packages")
 def test_resources_of_a_namespace_package(tree: Tree) -> None:
     tree.add(tree.root / "worktree/src/space/own.txt", "own")

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import pytest
 
 import devpy_pip_guard
-from devpy_pip_guard import declaration, pytest_plugin
+from devpy_pip_guard import pytest_plugin
 from devpy_pip_guard.errors import DevpyError
 
 from .overlay import Overlay, empty_files, write_files
@@ -301,7 +301,7 @@ def test_python_of_another_overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one, other = tmp_path / "one" / ".venv", tmp_path / "other" / ".venv"
     for venv in (one, other):
         write_files(venv, {"devpy.json": json.dumps({"venv": str(venv), "base": "/base"})})
-    monkeypatch.setattr(declaration, "OVERLAY", str(one))
+    monkeypatch.setattr(pytest_plugin, "OVERLAY", str(one))
     monkeypatch.setattr(sys, "prefix", str(other))
     with pytest.raises(DevpyError, match=f"this is the Python of {other}, but PYTHONPATH leads to {one}"):
         pytest_plugin.read_overlay()

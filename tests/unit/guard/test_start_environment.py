@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_RECORD
+from devpy_pip_guard import CALLERS, START_VARIABLES
 
 BASE = "/envs/base"
 PATH = f"/venv/bin:{BASE}/bin:{CALLERS}:/last"
@@ -27,7 +27,7 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def leave(venv: Path, *rules: str, made_in: Path | None = None, base: str = BASE) -> bytes:
     fields = [str(made_in or venv), base, "inputs", *rules, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogateescape")
-    (venv / START_RECORD).write_bytes(content)
+    (venv / START_VARIABLES).write_bytes(content)
     return content
 
 
@@ -109,14 +109,14 @@ def test_nothing_for_another_base(venv: Path) -> None:
 
 def test_nothing_without_a_record(venv: Path) -> None:
     assert supplied() == {}
-    (venv / START_RECORD).mkdir()
+    (venv / START_VARIABLES).mkdir()
     assert supplied() == {}
 
 
 def test_nothing_from_a_torn_record(venv: Path) -> None:
     content = leave(venv, *RULES, "LAST", "end", "")
     for length in range(len(content)):
-        (venv / START_RECORD).write_bytes(content[:length])
+        (venv / START_VARIABLES).write_bytes(content[:length])
         assert supplied() == {}, length
 
 
@@ -124,7 +124,7 @@ def test_nothing_from_a_torn_record(venv: Path) -> None:
     "content", [b"", b"\0", b"2\0end", b"5\0a\0b\0c\0end", b"3\0a\0end", b"\xff" * 99, b"1", b"end"]
 )
 def test_nothing_from_a_broken_record(venv: Path, content: bytes) -> None:
-    (venv / START_RECORD).write_bytes(content)
+    (venv / START_VARIABLES).write_bytes(content)
     assert supplied() == {}
 
 

@@ -83,8 +83,8 @@ def test_an_unknown_option_of_a_command_exits_with_2(command: str, capsys: pytes
     ],
 )
 def test_options_end_where_the_command_begins(line: str, expected: tuple[list[str], bool, str | None, bool]) -> None:
-    found = parse(line.split())
-    assert (found.command, found.is_own, found.cwd, found.sync) == expected
+    invocation = parse(line.split())
+    assert (invocation.command, invocation.is_subcommand, invocation.cwd, invocation.sync) == expected
 
 
 @pytest.mark.parametrize(("value", "sync"), [("1", False), ("yes", False), ("0", True), ("", True)])
@@ -134,11 +134,11 @@ def test_a_removed_current_folder(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     environ = {**os.environ, "PYTHONPATH": os.getcwd(), "PYTHONSAFEPATH": "1"}
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2
-    assert done.stderr.startswith("devpy: the current folder no longer exists")
+    assert completed.returncode == 2
+    assert completed.stderr.startswith("devpy: the current folder no longer exists")
 
 
 def test_an_exception_that_nobody_foresaw_keeps_its_traceback_and_says_where_to_report_it(
@@ -152,9 +152,9 @@ def test_an_exception_that_nobody_foresaw_keeps_its_traceback_and_says_where_to_
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("Traceback (most recent call last):\n")
-    *_, last, versions, where = captured.err.splitlines()
+    *_, last, versions, address = captured.err.splitlines()
     assert last == "ZeroDivisionError: of devpy's making"
     python = ".".join(map(str, sys.version_info[:3]))
     assert versions.startswith(f"devpy: this is a bug in devpy {__version__} (Python {python}, virtualenv ")
     assert ", pip " in versions
-    assert where.startswith("  please report it, with all of the above: https://")
+    assert address.startswith("  please report it, with all of the above: https://")

@@ -9,7 +9,7 @@ import pytest
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner import shell_activation
-from devpy_runner.shell_activation import activated, code
+from devpy_runner.shell_activation import activated_environ, code
 
 ODD = [
     "",
@@ -58,20 +58,20 @@ def shell(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def snapshots(shell: str, folder: Path, before: Variables, after: Variables, *lines: str) -> list[Variables]:
+def snapshots(shell: str, folder: Path, caller: Variables, activated: Variables, *lines: str) -> list[Variables]:
     """Evaluate the code in a shell, run the lines, and return what each `snapshot` among them sees."""
     fish = shell == "fish"
-    (folder / "code").write_bytes(os.fsencode(code("fish" if fish else "posix", before, after)))
+    (folder / "code").write_bytes(os.fsencode(code("fish" if fish else "posix", caller, activated)))
     taking = "env -0; printf 'end\\0'"
     script = "\n".join(taking if line == "snapshot" else line for line in lines)
     (folder / "script").write_text((FISH if fish else POSIX) + script + "\n", encoding="utf-8")
     program = shutil.which(shell)
     assert program is not None
     command = [program, *(["-feu"] if shell == "zsh" else ["-eu"] if shell == "bash" else []), "script"]
-    environ = {**before, "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    return [parse(part) for part in done.stdout.split(b"end\0")[:-1]]
+    environ = {**caller, "HOME": str(folder)}
+    completed = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, b"")
+    return [parse(part) for part in completed.stdout.split(b"end\0")[:-1]]
 
 
 def parse(output: bytes) -> Variables:
@@ -81,13 +81,13 @@ def parse(output: bytes) -> Variables:
 
 @pytest.mark.parametrize("value", ODD)
 def test_values_arrive_and_go_back_unharmed(shell: str, tmp_path: Path, value: str) -> None:
-    before = {**CALLER, "OLD": value, "BOTH": f"{value}1", "SAME": value}
-    after = {**CALLER, "NEW": value, "BOTH": f"2{value}", "SAME": value}
-    active, inactive = snapshots(shell, tmp_path, before, after, "snapshot", "deactivate", "snapshot")
+    caller = {**CALLER, "OLD": value, "BOTH": f"{value}1", "SAME": value}
+    activated = {**CALLER, "NEW": value, "BOTH": f"2{value}", "SAME": value}
+    active, inactive = snapshots(shell, tmp_path, caller, activated, "snapshot", "deactivate", "snapshot")
     names = ("OLD", "NEW", "BOTH", "SAME")
-    assert {name: active[name] for name in names if name in active} == {name: after[name] for name in names[1:]}
+    assert {name: active[name] for name in names if name in active} == {name: activated[name] for name in names[1:]}
     assert {name: inactive[name] for name in names if name in inactive} == {
-        name: before[name] for name in names if name != "NEW"
+        name: caller[name] for name in names if name != "NEW"
     }
 
 
@@ -106,8 +106,8 @@ def test_what_virtualenv_has_set_is_set_right(shell: str, tmp_path: Path) -> Non
 
 def test_deactivation_takes_back_what_has_been_changed_meanwhile(shell: str, tmp_path: Path) -> None:
     change = "set -gx A 3; set -gx B 3; set -gx C 3" if shell == "fish" else "export A=3 B=3 C=3"
-    before, after = {**CALLER, "A": "1"}, {**CALLER, "A": "2", "B": "2"}
-    (inactive,) = snapshots(shell, tmp_path, before, after, change, "deactivate", "snapshot")
+    caller, activated = {**CALLER, "A": "1"}, {**CALLER, "A": "2", "B": "2"}
+    (inactive,) = snapshots(shell, tmp_path, caller, activated, change, "deactivate", "snapshot")
     assert (inactive["A"], inactive.get("B"), inactive["C"]) == ("1", None, "3")
 
 
@@ -128,7 +128,7 @@ def test_variables_of_the_shell_are_left_alone(kind: str) -> None:
 def test_overlay_of_no_worktree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DevpyError, match="not the overlay of this worktree"):
-        activated(str(tmp_path / ".venv"), CALLER)
+        activated_environ(str(tmp_path / ".venv"), CALLER)
 
 
 def test_problem_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

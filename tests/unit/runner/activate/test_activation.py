@@ -47,41 +47,41 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def transition(
-    environ: dict[str, str], new: str, root: str, stack: int, declared: dict[str, str], *, upper: bool
+    environ: dict[str, str], entered: str, root: str, stack: int, declared: dict[str, str], *, upper: bool
 ) -> dict[str, str]:
     """Apply the rules of conda as they have been written down, for comparison."""
     level = int(environ.get("CONDA_SHLVL", "0").strip() or 0)
-    old = environ["CONDA_PREFIX"]
+    active = environ["CONDA_PREFIX"]
     path = [os.path.normpath(x) for x in environ["PATH"].split(":")]
     exe = f"{root}/bin/conda"
     result = {**environ, "CONDA_EXE": exe, "_CONDA_EXE": exe, "CONDA_PYTHON_EXE": f"{root}/bin/python3.12"}
     result.update(_CONDA_ROOT=root, _CE_M="", _CE_CONDA="")
-    if old == new and level > 0:
+    if active == entered and level > 0:
         name = environ["CONDA_DEFAULT_ENV"]
-        result.update(PATH=replaced(path, old, new), CONDA_SHLVL=str(level), CONDA_PROMPT_MODIFIER=f"({name}) ")
+        result.update(PATH=replaced(path, active, entered), CONDA_SHLVL=str(level), CONDA_PROMPT_MODIFIER=f"({name}) ")
         return result
     saved = {f"__CONDA_SHLVL_{level}_{name}": environ[name] for name in declared if name in environ}
     result.update({name.upper() if upper else name: value for name, value in {**declared, **saved}.items()})
     if level == 0:
         condabin = [] if any(x.endswith("condabin") for x in path) else [f"{root}/condabin"]
-        result["PATH"] = ":".join([f"{new}/bin", *condabin, *path])
+        result["PATH"] = ":".join([f"{entered}/bin", *condabin, *path])
     elif level <= stack:
-        result.update({"PATH": ":".join([f"{new}/bin", *path]), f"CONDA_STACKED_{level + 1}": "true"})
+        result.update({"PATH": ":".join([f"{entered}/bin", *path]), f"CONDA_STACKED_{level + 1}": "true"})
     else:
-        result["PATH"] = replaced(path, old, new)
+        result["PATH"] = replaced(path, active, entered)
     if level:
-        result[f"CONDA_PREFIX_{level}"] = old
-    name = "base" if new == root else os.path.basename(new)
-    result.update(CONDA_PREFIX=new, CONDA_SHLVL=str(level + 1), CONDA_DEFAULT_ENV=name)
+        result[f"CONDA_PREFIX_{level}"] = active
+    name = "base" if entered == root else os.path.basename(entered)
+    result.update(CONDA_PREFIX=entered, CONDA_SHLVL=str(level + 1), CONDA_DEFAULT_ENV=name)
     result["CONDA_PROMPT_MODIFIER"] = f"({name}) "
     return result
 
 
-def replaced(path: list[str], old: str, new: str) -> str:
+def replaced(path: list[str], active: str, entered: str) -> str:
     for index, entry in enumerate(path):
-        if entry == f"{old}/bin":
-            return ":".join([*path[:index], f"{new}/bin", *path[index + 1 :]])
-    return ":".join([f"{new}/bin", *path])
+        if entry == f"{active}/bin":
+            return ":".join([*path[:index], f"{entered}/bin", *path[index + 1 :]])
+    return ":".join([f"{entered}/bin", *path])
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
@@ -124,8 +124,8 @@ def test_any_caller(
     assert activation.caller == environ
     is_left = level not in (None, "0") and (target == active or not int(level or 0) <= stack)
     folder = f"{root}/envs/o/etc/conda"
-    left = [f"{folder}/deactivate.d/2.sh", f"{folder}/deactivate.d/1.sh"]
-    assert activation.deactivate_scripts == (left if is_left and active.endswith("/o") else [])
+    deactivate_scripts = [f"{folder}/deactivate.d/2.sh", f"{folder}/deactivate.d/1.sh"]
+    assert activation.deactivate_scripts == (deactivate_scripts if is_left and active.endswith("/o") else [])
     assert activation.activate_scripts == ([f"{folder}/activate.d/1.sh"] if target.endswith("/o") else [])
 
 

@@ -258,13 +258,13 @@ def test_what_conda_activate_gives(row: Row, tree: Tree, scripts: dict[str, str]
     write(tree.places["R"], {})
     write(tree.places["O"], row.other_files)
     write(prefix, {**scripts, **row.files})
-    done = tree.run(start_of(row, tree), prefix, tree.settings(changeps1=row.changeps1))
-    assert done.returncode == row.status
+    completed = tree.run(start_of(row, tree), prefix, tree.settings(changeps1=row.changeps1))
+    assert completed.returncode == row.status
     if row.status:
-        assert done.stdout == b""
+        assert completed.stdout == b""
         return
     default_env = tree.fill(row.default_env)
-    assert parse(done.stdout) == {
+    assert parse(completed.stdout) == {
         "HOME": "/h",
         "LANG": "C.UTF-8",
         "PWD": str(tree.tmp),
@@ -299,8 +299,8 @@ def test_the_scripts_of_base_do_not_run(tree: Tree) -> None:
         },
     )
     write(tree.places["T"], {})
-    done = tree.run({"PATH": SYSTEM}, tree.places["T"], tree.settings())
-    environ = parse(done.stdout)
+    completed = tree.run({"PATH": SYSTEM}, tree.places["T"], tree.settings())
+    environ = parse(completed.stdout)
     assert environ["PATH"] == tree.fill("{T}/bin:{CB}:" + SYSTEM)
     assert not {"BV", "BD", "BASEVAR"} & set(environ)
 
@@ -308,6 +308,6 @@ def test_the_scripts_of_base_do_not_run(tree: Tree) -> None:
 def test_what_scripts_print_goes_to_stderr(tree: Tree) -> None:
     """Row 29, of which devpy differs from conda knowingly."""
     write(tree.places["T"], {"etc/conda/activate.d/x.sh": "echo hi\n"})
-    done = tree.run({"PATH": SYSTEM}, tree.places["T"], tree.settings())
-    assert b"hi" not in done.stdout
-    assert done.stderr == b"hi\n"
+    completed = tree.run({"PATH": SYSTEM}, tree.places["T"], tree.settings())
+    assert b"hi" not in completed.stdout
+    assert completed.stderr == b"hi\n"

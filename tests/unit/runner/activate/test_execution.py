@@ -64,9 +64,9 @@ class Devpy:
         return str(path)
 
     def arguments(self, *command: str | bytes) -> list[str | bytes]:
-        found = {"sh": self.sh, "before": self.before, "after": self.after, "exports": self.exports}
-        found.update(first=str(self.folder / "first"), additions=self.additions, cwd=str(self.folder))
-        return [sys.executable, "-I", "-c", PROGRAM, json.dumps(found), *command]
+        facts = {"sh": self.sh, "before": self.before, "after": self.after, "exports": self.exports}
+        facts.update(first=str(self.folder / "first"), additions=self.additions, cwd=str(self.folder))
+        return [sys.executable, "-I", "-c", PROGRAM, json.dumps(facts), *command]
 
     def start(self, *command: str | bytes, **options: Any) -> subprocess.Popen[bytes]:
         options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
@@ -76,9 +76,9 @@ class Devpy:
         return subprocess.run(self.arguments(*command), env=self.environ, capture_output=True, check=False, **options)
 
     def environment(self) -> dict[str, str]:
-        done = self.run("/usr/bin/env", "-0")
-        assert (done.returncode, done.stderr) == (0, b"")
-        return parse(done.stdout)
+        completed = self.run("/usr/bin/env", "-0")
+        assert (completed.returncode, completed.stderr) == (0, b"")
+        return parse(completed.stdout)
 
 
 def parse(output: bytes) -> dict[str, str]:
@@ -129,10 +129,10 @@ def test_a_writer_without_reader_dies_of_sigpipe(devpy: Devpy) -> None:
 
 
 def test_an_ignored_interrupt_stays_ignored(devpy: Devpy) -> None:
-    done = devpy.run(
+    completed = devpy.run(
         "sh", "-c", "kill -INT $$; echo alive", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
     )
-    assert done.stdout == b"alive\n"
+    assert completed.stdout == b"alive\n"
 
 
 def test_input_is_the_commands(devpy: Devpy) -> None:
@@ -150,14 +150,14 @@ def test_open_files_stay_open(devpy: Devpy) -> None:
 
 
 def test_no_other_file_is_open(devpy: Devpy) -> None:
-    done = devpy.run("/bin/sh", "-c", "for n in 3 4 5 6 7 8 9; do (: <&$n) 2>/dev/null && echo $n; done")
-    assert done.stdout == b""
+    completed = devpy.run("/bin/sh", "-c", "for n in 3 4 5 6 7 8 9; do (: <&$n) 2>/dev/null && echo $n; done")
+    assert completed.stdout == b""
 
 
 def test_scripts_are_read_even_if_stderr_is_closed(scripted: Devpy) -> None:
     scripted.script("export A=1; echo lost\n")
-    done = scripted.run("printenv", "A", preexec_fn=lambda: os.close(2))
-    assert done.stdout == b"1\n"
+    completed = scripted.run("printenv", "A", preexec_fn=lambda: os.close(2))
+    assert completed.stdout == b"1\n"
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_scripts_are_read_even_if_stderr_is_closed(scripted: Devpy) -> None:
     ids=["special", "options", "bytes"],
 )
 def test_arguments(devpy: Devpy, arguments: list[str | bytes]) -> None:
-    done = devpy.run("printf", "%s\\0", *arguments)
-    assert done.stdout.split(b"\0")[:-1] == [os.fsencode(argument) for argument in arguments]
+    completed = devpy.run("printf", "%s\\0", *arguments)
+    assert completed.stdout.split(b"\0")[:-1] == [os.fsencode(argument) for argument in arguments]
 
 
 def test_name_and_lookup(devpy: Devpy) -> None:
@@ -194,26 +194,26 @@ def test_a_path_with_an_equals_sign_is_no_assignment(devpy: Devpy) -> None:
 
 @pytest.mark.parametrize("name", ["no-such-command", "./no-such-file", "/no/such/file", "", "A=b", "cd", "-x"])
 def test_command_not_found(devpy: Devpy, name: str) -> None:
-    done = devpy.run(name)
-    assert (done.returncode, done.stdout) == (127, b"")
-    assert done.stderr == f"devpy: command not found: {name}\n".encode()
+    completed = devpy.run(name)
+    assert (completed.returncode, completed.stdout) == (127, b"")
+    assert completed.stderr == f"devpy: command not found: {name}\n".encode()
 
 
 @pytest.mark.parametrize("name", ["plain", "./first/plain", "folder", "./first/folder", "/"])
 def test_command_not_executable(devpy: Devpy, name: str) -> None:
     devpy.program("plain", "#!/bin/sh\n", mode=0o644)
     (devpy.folder / "first" / "folder").mkdir()
-    done = devpy.run(name)
-    assert (done.returncode, done.stdout) == (126, b"")
-    assert done.stderr == f"devpy: {name}: permission denied\n".encode()
+    completed = devpy.run(name)
+    assert (completed.returncode, completed.stdout) == (126, b"")
+    assert completed.stderr == f"devpy: {name}: permission denied\n".encode()
 
 
 def test_a_missing_interpreter(devpy: Devpy) -> None:
     devpy.program("tool", "#!/no/such/interpreter\n")
-    done = devpy.run("tool")
-    assert done.returncode == 127
-    assert b"tool" in done.stderr
-    assert b"Traceback" not in done.stderr
+    completed = devpy.run("tool")
+    assert completed.returncode == 127
+    assert b"tool" in completed.stderr
+    assert b"Traceback" not in completed.stderr
 
 
 def test_what_cannot_be_executed_does_not_hide_what_can(devpy: Devpy) -> None:
@@ -271,8 +271,8 @@ def test_an_added_path_is_the_whole_path(devpy: Devpy) -> None:
     (devpy.folder / "only").mkdir()
     (devpy.folder / "only" / "tool").symlink_to("/usr/bin/printenv")
     devpy.additions["PATH"] = str(devpy.folder / "only")
-    done = devpy.run("tool", "PATH")
-    assert done.stdout.decode() == f"{devpy.folder}/only\n"
+    completed = devpy.run("tool", "PATH")
+    assert completed.stdout.decode() == f"{devpy.folder}/only\n"
     assert devpy.run("printenv").returncode == 127
 
 
@@ -280,7 +280,7 @@ def test_nothing_else_changes(devpy: Devpy) -> None:
     """The caller's variables arrive as they were, whatever they mean to a shell."""
     trap = devpy.folder / "trap"
     trap.write_text("echo sourced >&2\n")
-    special = dict.fromkeys(execution._SHELLS_OWN, "7")
+    special = dict.fromkeys(execution._SHELL_VARIABLES, "7")
     special.update(BASH_ENV=str(trap), ENV=str(trap), PS1="$ ", PS2="> ", SHELLOPTS="errexit:xtrace:noexec", HOME="")
     odd = {"a.b": "c", "1": "2", "-u": "x", "x y": "z", "_CE_M": "", "UID": "7", "COLUMNS": "7", "CDPATH": "/"}
     devpy.environ.update(special)
@@ -337,8 +337,8 @@ def test_order_of_scripts_and_exports(scripted: Devpy) -> None:
 
 def test_what_scripts_print_goes_to_stderr(scripted: Devpy) -> None:
     scripted.script("echo out; echo err >&2; sh -c 'echo child'\n")
-    done = scripted.run("echo", "command")
-    assert (done.stdout, done.stderr) == (b"command\n", b"out\nerr\nchild\n")
+    completed = scripted.run("echo", "command")
+    assert (completed.stdout, completed.stderr) == (b"command\n", b"out\nerr\nchild\n")
 
 
 @pytest.mark.parametrize(
@@ -354,25 +354,25 @@ def test_what_scripts_print_goes_to_stderr(scripted: Devpy) -> None:
 def test_a_failing_script_is_named_and_the_next_goes_on(scripted: Devpy, text: str, says: str) -> None:
     path = scripted.script(text)
     scripted.script("export B=$A\n")
-    done = scripted.run("printenv", "B")
-    assert (done.returncode, done.stdout) == (0, b"1\n")
-    assert f"devpy: {path}: {says}" in done.stderr.decode()
+    completed = scripted.run("printenv", "B")
+    assert (completed.returncode, completed.stdout) == (0, b"1\n")
+    assert f"devpy: {path}: {says}" in completed.stderr.decode()
 
 
 @pytest.mark.parametrize("text", ["x=${(f)y}\n", "setopt nonomatch\n", "for x (a b) echo $x\n"])
 def test_a_script_for_zsh_is_named_and_the_next_goes_on(scripted: Devpy, text: str) -> None:
     path = scripted.script(text)
     scripted.script("export B=1\n")
-    done = scripted.run("printenv", "B")
-    assert (done.returncode, done.stdout) == (0, b"1\n")
-    assert path in done.stderr.decode()
+    completed = scripted.run("printenv", "B")
+    assert (completed.returncode, completed.stdout) == (0, b"1\n")
+    assert path in completed.stderr.decode()
 
 
 def test_a_dangling_script_is_named(scripted: Devpy) -> None:
     scripted.after.append(str(scripted.folder / "gone.sh"))
-    done = scripted.run("echo", "ran")
-    assert (done.returncode, done.stdout) == (0, b"ran\n")
-    assert f"devpy: {scripted.folder}/gone.sh: failed" in done.stderr.decode()
+    completed = scripted.run("echo", "ran")
+    assert (completed.returncode, completed.stdout) == (0, b"ran\n")
+    assert f"devpy: {scripted.folder}/gone.sh: failed" in completed.stderr.decode()
 
 
 @pytest.mark.parametrize(
@@ -390,9 +390,9 @@ def test_a_script_that_ends_the_shell_is_named_and_no_command_runs(
     scripted: Devpy, texts: list[str], status: int, culprit: int
 ) -> None:
     paths = [scripted.script(text) for text in texts]
-    done = scripted.run("echo", "ran")
-    assert (done.returncode, done.stdout) == (status, b"")
-    assert done.stderr.decode().startswith(f"devpy: {paths[culprit]}: ended the shell with status {status}")
+    completed = scripted.run("echo", "ran")
+    assert (completed.returncode, completed.stdout) == (status, b"")
+    assert completed.stderr.decode().startswith(f"devpy: {paths[culprit]}: ended the shell with status {status}")
 
 
 @pytest.mark.parametrize("option", ["-e", "-u", "-f", "-C", "-eu"])
@@ -405,9 +405,9 @@ def test_options_that_scripts_leave_behind_do_no_harm(scripted: Devpy, option: s
 def test_an_unbound_variable(scripted: Devpy) -> None:
     """Bash ends there, as under conda; a plain sh, which serves where there is no bash, ends the script alone."""
     path = scripted.script("set -u\n: $UNBOUND\n")
-    done = scripted.run("echo", "ran")
-    assert (done.returncode, done.stdout) == ((0, b"ran\n") if scripted.sh else (1, b""))
-    assert f"devpy: {path}: " in done.stderr.decode()
+    completed = scripted.run("echo", "ran")
+    assert (completed.returncode, completed.stdout) == ((0, b"ran\n") if scripted.sh else (1, b""))
+    assert f"devpy: {path}: " in completed.stderr.decode()
 
 
 def test_scripts_see_no_arguments(scripted: Devpy) -> None:
@@ -458,9 +458,9 @@ def test_any_value_is_the_same_through_the_shell(
         activation = Activation({"PATH": SYSTEM}, [], {**exports, "PATH": SYSTEM}, scripts)
         command = ["sh", "-c", 'printf "%s\\0" "$@"; exec env -0', "sh", *arguments]
         words, environ = prepare(command, activation, first_on_path="/f", additions=additions, cwd=str(folder))
-        done = subprocess.run(words, env=environ, cwd=folder, capture_output=True, check=False)
-        assert done.stderr == b""
-        outputs.append(sorted(done.stdout.split(b"\0")))
+        completed = subprocess.run(words, env=environ, cwd=folder, capture_output=True, check=False)
+        assert completed.stderr == b""
+        outputs.append(sorted(completed.stdout.split(b"\0")))
     assert outputs[0] == outputs[1]
 
 

@@ -59,10 +59,10 @@ def source(shell: str, script: Path, then: str) -> subprocess.CompletedProcess[s
 @pytest.mark.parametrize("shell", SHELLS)
 def test_devpy_is_asked_before_and_obeyed_after_virtualenvs_part(shell: str, scripts: Path) -> None:
     extend(scripts)
-    done = source(shell, scripts / SHELLS[shell], 'echo "$FROM"')
+    completed = source(shell, scripts / SHELLS[shell], 'echo "$FROM"')
     kind = "fish" if shell == "fish" else "posix"
-    assert done.stderr == ""
-    first, options, kind_given, script, last = done.stdout.splitlines()
+    assert completed.stderr == ""
+    first, options, kind_given, script, last = completed.stdout.splitlines()
     assert (first, options[:3], kind_given) == ("caller", "-E ", kind)
     assert os.path.basename(script) == SHELLS[shell]
     assert (scripts.parent / script).samefile(scripts / SHELLS[shell])
@@ -81,18 +81,18 @@ def test_without_devpy_one_warning_and_virtualenvs_part(
         python.unlink()
     if gone == "success":
         python.write_text("#!/bin/sh\necho echo half\nexit 2\n", encoding="utf-8")
-    done = source(shell, scripts / SHELLS[shell], 'echo "$FROM"')
-    assert (done.returncode, done.stdout) == (0, "virtualenv\n")
-    assert done.stderr.startswith("devpy: warning: the conda environment is not activated")
-    assert str(python) in done.stderr
-    assert done.stderr.count("\n") == 1
+    completed = source(shell, scripts / SHELLS[shell], 'echo "$FROM"')
+    assert (completed.returncode, completed.stdout) == (0, "virtualenv\n")
+    assert completed.stderr.startswith("devpy: warning: the conda environment is not activated")
+    assert str(python) in completed.stderr
+    assert completed.stderr.count("\n") == 1
 
 
 @pytest.mark.usefixtures("python")
 def test_plain_sh_gets_virtualenvs_part_alone(scripts: Path) -> None:
     extend(scripts)
-    done = source("dash", scripts / "activate", 'echo "$FROM"')
-    assert (done.stdout, done.stderr) == ("virtualenv\n", "")
+    completed = source("dash", scripts / "activate", 'echo "$FROM"')
+    assert (completed.stdout, completed.stderr) == ("virtualenv\n", "")
 
 
 @pytest.mark.usefixtures("python")

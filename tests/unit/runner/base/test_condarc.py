@@ -174,10 +174,10 @@ def test_micromamba_root_without_a_base(machine: Machine) -> None:
 
 def test_default_envs_dirs_swap_when_base_is_not_writable(machine: Machine) -> None:
     prefix = machine.install("conda")
-    exe, own, shared = f"{prefix}/bin/conda", str(machine.home / ".conda/envs"), f"{prefix}/envs"
-    assert machine.settings(CONDA_EXE=exe).envs_dirs == [shared, own]
+    exe, users_envs, root_envs = f"{prefix}/bin/conda", str(machine.home / ".conda/envs"), f"{prefix}/envs"
+    assert machine.settings(CONDA_EXE=exe).envs_dirs == [root_envs, users_envs]
     (machine.folder / "conda/conda-meta/history").unlink()
-    assert machine.settings(CONDA_EXE=exe).envs_dirs == [own, shared]
+    assert machine.settings(CONDA_EXE=exe).envs_dirs == [users_envs, root_envs]
 
 
 def test_default_envs_dirs_swap_when_history_is_read_only(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,8 +242,8 @@ def test_the_file_that_condarc_names(machine: Machine) -> None:
         machine.write(f"named/{name}", f"envs_dirs: [/{name}]\n")
         assert machine.envs_dirs(CONDARC=str(machine.folder / "named" / name)) == [f"/{name}"]
     assert machine.envs_dirs(CONDARC=str(machine.folder / "named/folder")) == ["/folder/y.yml"]
-    other = machine.write("named/settings.txt", "envs_dirs: [/x]\n")
-    assert machine.envs_dirs(CONDARC=str(other)) == []
+    settings_file = machine.write("named/settings.txt", "envs_dirs: [/x]\n")
+    assert machine.envs_dirs(CONDARC=str(settings_file)) == []
 
 
 def test_a_file_that_two_places_name_counts_at_the_first(machine: Machine) -> None:
@@ -389,5 +389,5 @@ def test_yaml_is_imported_only_where_it_is_needed(tmp_path: Path, content: str, 
         "condarc._SYSTEM_FOLDERS = installations._USUAL_ROOTS = ();"
         f"condarc.read_settings({{'HOME': '/nowhere', 'CONDARC': {str(file)!r}}}); print('yaml' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{imported}\n"
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout == f"{imported}\n"

@@ -92,7 +92,7 @@ def prefix(home: Path) -> Path:
 
 def settings_are_sound(home: Path) -> None:
     environ = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
-    before = listing(home.parent)
+    tree = listing(home.parent)
     with only_refusals():
         settings = read_settings(environ)
         assert settings.root_prefix is None or os.path.isabs(settings.root_prefix)
@@ -100,7 +100,7 @@ def settings_are_sound(home: Path) -> None:
         assert isinstance(settings.auto_stack, int)
         activation = activate({**environ, "CONDA_PREFIX": "/old", "CONDA_SHLVL": "1"}, str(home), settings)
         assert "\0" not in "".join([*activation.exports, *activation.exports.values()])
-    assert listing(home.parent) == before
+    assert listing(home.parent) == tree
 
 
 @fuzzed
@@ -140,7 +140,7 @@ def test_condarc_that_is_no_text_file(home: Path, target: str) -> None:
 
 
 def variables_are_sound(prefix: Path) -> None:
-    before = listing(prefix)
+    tree = listing(prefix)
     with only_refusals():
         activation = activate({"PATH": "/bin"}, str(prefix), CondaSettings(None, []))
         for name, value in activation.exports.items():
@@ -148,7 +148,7 @@ def variables_are_sound(prefix: Path) -> None:
             assert "=" not in name
             assert b"\0" not in os.fsencode(name + value)
         assert activation.exports["PATH"].startswith(str(prefix))
-    assert listing(prefix) == before
+    assert listing(prefix) == tree
 
 
 STATE = '{"env_vars": {"A": "1", "B_ü": "a\\u00e9", "N": null, "L": [1, {"x": true}], "F": 1.5}, "version": 1}'
@@ -184,8 +184,8 @@ def test_any_variables(prefix: Path, variables: object) -> None:
 @fuzzed
 @given(content=contents('{"A": "1"}', '{"A": null, "B": 2}'), name=st.sampled_from(("a.json", "b\n\x1b[2J.json", "c")))
 def test_any_file_of_a_package(prefix: Path, content: bytes, name: str) -> None:
-    for old in (prefix / "etc/conda/env_vars.d").iterdir():
-        old.unlink()
+    for file in (prefix / "etc/conda/env_vars.d").iterdir():
+        file.unlink()
     (prefix / "etc/conda/env_vars.d" / name).write_bytes(content)
     variables_are_sound(prefix)
 
@@ -213,8 +213,8 @@ def test_a_script_that_is_no_file_is_refused_before_a_shell_waits_for_it(prefix:
     (scripts / "masked.sh").symlink_to(os.devnull)
     (scripts / "folder.sh").mkdir()
     (scripts / "plain.sh").touch()
-    found = activate({}, str(prefix), CondaSettings(None, [])).activate_scripts
-    assert [os.path.basename(path) for path in found] == ["masked.sh", "plain.sh"]
+    scripts_to_source = activate({}, str(prefix), CondaSettings(None, [])).activate_scripts
+    assert [os.path.basename(path) for path in scripts_to_source] == ["masked.sh", "plain.sh"]
     os.mkfifo(scripts / "waits.sh")
     with only_refusals():
         pytest.fail(str(activate({}, str(prefix), CondaSettings(None, [])).activate_scripts))
@@ -227,10 +227,10 @@ def test_a_script_that_is_no_file_is_refused_before_a_shell_waits_for_it(prefix:
 )
 def test_any_environments_txt(home: Path, content: bytes, name: str) -> None:
     (home / ".conda" / "environments.txt").write_bytes(content)
-    before = listing(home.parent)
+    tree = listing(home.parent)
     with only_refusals():
         pytest.fail(f"found {find_base(name, {'HOME': str(home), 'PATH': ''})}")
-    assert listing(home.parent) == before
+    assert listing(home.parent) == tree
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "zero", "names"])

@@ -7,7 +7,7 @@ import pytest
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.base import condarc, installations
 from devpy_runner.base.condarc import read_settings
-from devpy_runner.base.lookup import Base, find_base, known_environments
+from devpy_runner.base.lookup import Base, existing_environments, find_base
 from devpy_runner.base.prefix import check_prefix, python_version
 
 NO_INSTALL_MEND = (
@@ -157,22 +157,22 @@ def register(tmp_path: Path, *lines: str) -> None:
     (tmp_path / "home/.conda/environments.txt").write_bytes("\n".join(lines).encode() + b"\n\xff\n")
 
 
-def test_known_environments(tmp_path: Path, root: Path, environ: dict[str, str]) -> None:
+def test_existing_environments(tmp_path: Path, root: Path, environ: dict[str, str]) -> None:
     shared = make_environment(root / "envs/torch")
-    other = make_environment(root / "envs/docs")
+    docs = make_environment(root / "envs/docs")
     hidden = make_environment(tmp_path / "home/.conda/envs/torch")
     removed = tmp_path / "removed"
     register(tmp_path, str(root), str(shared), str(hidden), "", str(removed))
-    assert list(known_environments(read_settings(environ), environ)) == [
+    assert list(existing_environments(read_settings(environ), environ)) == [
         ("base", str(root)),
-        ("docs", str(other)),
+        ("docs", str(docs)),
         ("torch", str(shared)),
         (str(hidden), str(hidden)),
     ]
 
 
 def test_nothing_is_known(bare: dict[str, str]) -> None:
-    assert list(known_environments(read_settings(bare), bare)) == []
+    assert list(existing_environments(read_settings(bare), bare)) == []
 
 
 # A prefix

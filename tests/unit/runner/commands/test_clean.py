@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.cli import main
-from devpy_runner.overlay import state as overlay
-from devpy_runner.records import run_record
-from devpy_virtualenv_plugin import __version__, lock, mounts, record
+from devpy_runner.overlay import removal
+from devpy_runner.records import run_cache
+from devpy_virtualenv_plugin import __version__, mounts, record
 
 from ...fuzzing import NASTY_TEXTS, fuzzed, texts
 
@@ -52,7 +52,7 @@ class Canary:
             self.overlay(f"{worktree}/.venv")
         self.overlay("outside/.venv")
         for name in OVERLAYS:
-            self.overlay(f"repo/{name}", made="sibling/.venv" if name == "copy" else None)
+            self.overlay(f"repo/{name}", made_as="sibling/.venv" if name == "copy" else None)
         (self.root / "empty").mkdir()
         links = {"out": "../outside", "side": "../sibling", "nest": "wt/feature", "in": "build", "venvlink": ".venv"}
         for link, target in {**links, "loop": "loop", "up": "..", "here": ".", "dangling": "gone"}.items():
@@ -64,7 +64,7 @@ class Canary:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def overlay(self, name: str, made: str | None = None) -> None:
+    def overlay(self, name: str, made_as: str | None = None) -> None:
         venv = self.folder / name
         for path in ("bin/python", "lib/python3.11/site-packages/deep/er/file", ".gitignore"):
             self.write(f"{name}/{path}")
@@ -72,7 +72,7 @@ class Canary:
         (venv / "file").symlink_to(self.folder / "outside" / "data")
         (venv / "cfg").symlink_to(self.root / ".git" / "config")
         os.link(self.folder / "outside" / "venv" / "x", venv / "bin" / "hard-link")
-        about = {"version": __version__, "venv": str(self.folder / (made or name))}
+        about = {"version": __version__, "venv": str(self.folder / (made_as or name))}
         self.write(f"{name}/{record.FILE_NAME}", json.dumps(about))
 
     def configure(self, venv: str) -> None:
@@ -91,14 +91,14 @@ class Canary:
 
 @pytest.fixture
 def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canary:
-    made = Canary(Path(os.path.realpath(tmp_path)))
-    made.make()
+    tree = Canary(Path(os.path.realpath(tmp_path)))
+    tree.make()
     for name in [*os.environ]:
         if name.startswith(("GIT_", "CONDA", "DEVPY", "XDG_", "MAMBA")):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(made.folder))
-    monkeypatch.chdir(made.root)
-    return made
+    monkeypatch.setenv("HOME", str(tree.folder))
+    monkeypatch.chdir(tree.root)
+    return tree
 
 
 NAMES = (
@@ -130,16 +130,16 @@ def test_nothing_goes_but_a_marked_overlay_where_the_config_says(
 ) -> None:
     canary.make()
     canary.configure(venv)
-    before = canary.tree()
+    tree = canary.tree()
     place = named_place(canary, venv)
     code = main(["clean", *arguments])
-    after, printed = canary.tree(), capsys.readouterr()
-    assert after.items() <= before.items()
-    gone = before.keys() - after.keys()
+    remaining, printed = canary.tree(), capsys.readouterr()
+    assert remaining.items() <= tree.items()
+    gone = tree.keys() - remaining.keys()
     if gone:
         assert code == 0
         assert place in (*OVERLAYS, "venvlink")
-        assert gone == {name for name in before if f"{name}/".startswith(f"repo/{place}/")}
+        assert gone == {name for name in tree if f"{name}/".startswith(f"repo/{place}/")}
     if code != 0:
         assert code == 2
         assert printed.err.startswith("devpy: ")
@@ -155,10 +155,10 @@ def named_place(canary: Canary, venv: str) -> str:
 @pytest.mark.parametrize("venv", OVERLAYS)
 def test_a_marked_overlay_goes(canary: Canary, venv: str) -> None:
     canary.configure(venv)
-    before = canary.tree()
+    tree = canary.tree()
     assert main(["clean"]) == 0
-    gone = set(before) - set(canary.tree())
-    assert gone == {name for name in before if f"{name}/".startswith(f"repo/{venv}/")}
+    gone = set(tree) - set(canary.tree())
+    assert gone == {name for name in tree if f"{name}/".startswith(f"repo/{venv}/")}
 
 
 @pytest.mark.parametrize("venv", ["wt/feature/.venv", "nest/.venv", "wt/feature/new", "side/.venv"])
@@ -166,18 +166,18 @@ def test_another_worktrees_overlay_stays_even_inside_this_one(
     canary: Canary, venv: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     canary.configure(venv)
-    before = canary.tree()
+    tree = canary.tree()
     assert main(["clean"]) == 2
     assert "python.venv" in capsys.readouterr().err
-    assert canary.tree() == before
+    assert canary.tree() == tree
 
 
 def test_a_link_to_an_empty_folder_stays(canary: Canary) -> None:
     (canary.root / "emptylink").symlink_to("empty")
     canary.configure("emptylink")
-    before = canary.tree()
+    tree = canary.tree()
     assert main(["clean"]) == 2
-    assert canary.tree() == before
+    assert canary.tree() == tree
 
 
 def test_a_link_in_the_place_of_the_lock(canary: Canary) -> None:
@@ -202,19 +202,19 @@ def test_a_link_that_takes_the_place_of_the_overlay_meanwhile(canary: Canary, mo
         venv.symlink_to(canary.folder / "sibling" / ".venv")
         yield
 
-    monkeypatch.setattr(lock, "locked", swap)
-    before = {name: content for name, content in canary.tree().items() if name.startswith("sibling/")}
+    monkeypatch.setattr(removal, "locked", swap)
+    tree = {name: content for name, content in canary.tree().items() if name.startswith("sibling/")}
     assert main(["clean"]) == 2
-    assert {name: content for name, content in canary.tree().items() if name.startswith("sibling/")} == before
+    assert {name: content for name, content in canary.tree().items() if name.startswith("sibling/")} == tree
 
 
 def test_somebodys_folder_that_takes_the_place_of_the_overlay_meanwhile(canary: Canary) -> None:
     (canary.root / ".venv" / record.FILE_NAME).unlink()
-    before = canary.tree()
+    tree = canary.tree()
     with pytest.raises(DevpyError, match="was not made by devpy"):
-        overlay.remove(str(canary.root / ".venv"))
+        removal.remove(str(canary.root / ".venv"))
     (canary.root / ".venv" / record.LOCK_NAME).unlink(missing_ok=True)
-    assert canary.tree() == before
+    assert canary.tree() == tree
 
 
 def test_nothing_goes_where_something_is_mounted(
@@ -222,11 +222,11 @@ def test_nothing_goes_where_something_is_mounted(
 ) -> None:
     mounted = canary.root / ".venv" / "lib"
     monkeypatch.setattr(mounts, "_mount_points", lambda: ["/", str(canary.folder), str(mounted)])
-    before = canary.tree()
+    tree = canary.tree()
     assert main(["clean"]) == 2
     assert capsys.readouterr().err == f"devpy: {mounted}: something is mounted there\n  umount {mounted}\n"
     (canary.root / ".venv" / record.LOCK_NAME).unlink(missing_ok=True)
-    assert canary.tree() == before
+    assert canary.tree() == tree
 
 
 def test_real_mounts(canary: Canary, capsys: pytest.CaptureFixture[str]) -> None:
@@ -260,45 +260,45 @@ def bind_mount(source: Path, target: Path) -> Iterator[None]:
 # What devpy remembers of runs.
 
 
-def leave_records(canary: Canary, root: Path) -> Path:
-    folder = Path(run_record._folder(str(root), canary.environ))
+def leave_caches(canary: Canary, root: Path) -> Path:
+    folder = Path(run_cache._folder(str(root), canary.environ))
     folder.mkdir(parents=True)
     for name in ("run-record-3", "run-record-variables", "run-record-3.4711"):
         (folder / name).touch()
     return folder
 
 
-def test_records_of_runs_go_with_the_overlay(canary: Canary) -> None:
-    folder = leave_records(canary, canary.root)
-    others = leave_records(canary, canary.folder / "sibling")
+def test_run_caches_go_with_the_overlay(canary: Canary) -> None:
+    folder = leave_caches(canary, canary.root)
+    sibling_caches = leave_caches(canary, canary.folder / "sibling")
     assert main(["clean"]) == 0
     assert not folder.exists()
-    assert len(os.listdir(others)) == 3
+    assert len(os.listdir(sibling_caches)) == 3
 
 
-def test_records_of_runs_go_even_if_no_overlay_is_left(canary: Canary) -> None:
+def test_run_caches_go_even_if_no_overlay_is_left(canary: Canary) -> None:
     shutil.rmtree(canary.root / ".venv")
-    leave_records(canary, canary.root)
-    before = set(canary.tree())
+    leave_caches(canary, canary.root)
+    tree = set(canary.tree())
     assert main(["clean"]) == 0
-    assert {name for name in before - set(canary.tree()) if not name.startswith(".cache/devpy")} == set()
+    assert {name for name in tree - set(canary.tree()) if not name.startswith(".cache/devpy")} == set()
     assert os.listdir(canary.folder / ".cache" / "devpy") == ["runs"]
     assert os.listdir(canary.folder / ".cache" / "devpy" / "runs") == []
 
 
-def test_records_of_a_worktree_inside_stay(canary: Canary) -> None:
+def test_run_caches_of_a_worktree_inside_stay(canary: Canary) -> None:
     inner = canary.root / "run-record-1"
-    kept = leave_records(canary, inner)
-    folder = leave_records(canary, canary.root) if not kept.parent.exists() else kept.parent
+    inner_caches = leave_caches(canary, inner)
+    folder = leave_caches(canary, canary.root) if not inner_caches.parent.exists() else inner_caches.parent
     (folder / "run-record-7").touch()
     (folder / "somebodys").touch()
     assert main(["clean"]) == 0
     assert sorted(os.listdir(folder)) == ["run-record-1", "somebodys"]
-    assert len(os.listdir(kept)) == 3
+    assert len(os.listdir(inner_caches)) == 3
 
 
-def test_records_stay_if_nothing_is_removed(canary: Canary) -> None:
-    folder = leave_records(canary, canary.root)
+def test_run_caches_stay_if_nothing_is_removed(canary: Canary) -> None:
+    folder = leave_caches(canary, canary.root)
     canary.configure("src")
     assert main(["clean"]) == 2
     assert len(os.listdir(folder)) == 3

@@ -100,6 +100,14 @@ def test_script_of_the_base_that_runs_on_another_python(
     assert list(scripts.devpy_check(setup)) == [Verdict("scripts", FAILED, text, mend.format(base=base))]
 
 
+def test_script_of_another_python_whose_path_holds_a_space(setup: WorktreeSetup, base: Path, tmp_path: Path) -> None:
+    distribution(base, "tool")
+    python = tmp_path / "sp ace" / "bin" / "python"
+    script = program(base / "bin" / "tool", f"#!/bin/sh\n'''exec' '{python}' \"$0\" \"$@\"\n' '''\n")
+    (verdict,) = scripts.devpy_check(setup)
+    assert verdict.text == f"devpy tool would run {script} on {python}, not on the overlay's Python"
+
+
 def test_script_of_the_overlay_that_is_gone(setup: WorktreeSetup, other: Path) -> None:
     distribution(Path(setup.config.venv), "mine")
     script = program(other / "bin" / "mine", f"#!{other}/bin/python\n")

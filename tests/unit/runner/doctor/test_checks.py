@@ -173,16 +173,14 @@ def test_how_a_program_ended(program: str, failure: str, tmp_path: Path) -> None
     assert programs.run([sys.executable, "-c", program], os.environ, str(tmp_path)).failure == failure
 
 
-def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     """Once nobody has the FIFO open for writing, reading comes to its end."""
-    monkeypatch.setattr(programs, "SECONDS", 2.0)
     os.mkfifo(tmp_path / "fifo")
     reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
-    ran = programs.run(["/bin/sh", "-c", "exec >fifo; echo started; sleep 300 & wait"], os.environ, str(tmp_path))
+    command = ["/bin/sh", "-c", "exec >fifo; echo started; sleep 300 & wait"]
+    ran = programs.run(command, os.environ, str(tmp_path), seconds=2.0)
     assert ran.code is None
-    assert ran.failure.startswith("took longer than ")
+    assert ran.failure == "took longer than 2 seconds"
     assert os.read(reader, 100) == b"started\n"
     assert select.select([reader], [], [], 30)[0]
     assert os.read(reader, 100) == b""
@@ -195,18 +193,18 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def found(setup: WorktreeSetup, root: Path) -> WorktreeSetup:
+def worktree(setup: WorktreeSetup, root: Path) -> WorktreeSetup:
     """A worktree `main` that declares itself, with the siblings `feature` and, inside its own folder, `inner`."""
     (root / "devpy.toml").write_text('[python]\nbase_conda_env = "/base"\n[editables]\npackages = ["."]\n')
     for folder in ("../feature/src", "inner/src", "src"):
         (root / folder).mkdir(parents=True)
-    known = {
+    parts = {
         "config": load(str(root / "devpy.toml")),
         "base": "/base",
         "overlay": Overlay(CURRENT, [], False, RECORD),
         "_worktrees": [str(root), str(root.parent / "feature"), str(root / "inner")],
     }
-    setup.__dict__.update(known)
+    setup.__dict__.update(parts)
     return setup
 
 
@@ -224,20 +222,20 @@ def entry(path: Path, kind: str = "pth", pth: str = "/base/lib/x.pth") -> Entry:
     ("path", "sibling"),
     [("src", None), ("../feature/src", "../feature"), ("inner/src", "inner"), ("../featured", None), ("..", None)],
 )
-def test_worktree_that_a_path_lies_in(found: WorktreeSetup, root: Path, path: str, sibling: str | None) -> None:
+def test_worktree_that_a_path_lies_in(worktree: WorktreeSetup, root: Path, path: str, sibling: str | None) -> None:
     expected = None if sibling is None else os.path.normpath(root / sibling)
-    assert found.sibling_of(os.path.normpath(root / path)) == expected
+    assert worktree.sibling_of(os.path.normpath(root / path)) == expected
 
 
-def test_finder_that_leads_into_a_sibling(found: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finder_that_leads_into_a_sibling(worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "installed", lambda _: [])
     monkeypatch.setattr(WorktreeSetup, "base_site_packages", "/base/lib")
     feature = root.parent / "feature"
     finder = Entry(
         "__editable___x_finder._EditableFinder", [str(root / "src"), str(feature / "x.py")], "pth", "/b/x.pth"
     )
-    put_in_state(found, entry(root / "src"), finder)
-    (verdict,) = siblings.devpy_check(found)
+    put_in_state(worktree, entry(root / "src"), finder)
+    (verdict,) = siblings.devpy_check(worktree)
     assert verdict == Verdict(
         "siblings",
         FAILED,
@@ -246,23 +244,23 @@ def test_finder_that_leads_into_a_sibling(found: WorktreeSetup, root: Path, monk
     )
 
 
-def test_nothing_leads_into_a_sibling(found: WorktreeSetup, root: Path) -> None:
+def test_nothing_leads_into_a_sibling(worktree: WorktreeSetup, root: Path) -> None:
     """A base that lies in one does not."""
     prefix = root.parent / "feature" / "env"
-    found.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(prefix)))
-    put_in_state(found, entry(root / "src"), entry(prefix / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
-    assert list(siblings.devpy_check(found)) == [
+    worktree.__dict__["overlay"] = Overlay(CURRENT, [], False, RECORD._replace(base=str(prefix)))
+    put_in_state(worktree, entry(root / "src"), entry(prefix / "lib"), entry(root.parent / "feature", "PYTHONPATH", ""))
+    assert list(siblings.devpy_check(worktree)) == [
         Verdict("siblings", OK, "nothing leads into any of the 2 other worktrees")
     ]
 
 
-def test_pythonpath_that_activation_has_set(found: WorktreeSetup, root: Path) -> None:
+def test_pythonpath_that_activation_has_set(worktree: WorktreeSetup, root: Path) -> None:
     """It cannot be unset by the caller."""
     feature = root.parent / "feature" / "src"
     module = Module("mine", str(root / "src" / "mine.py"), str(feature / "mine.py"))
     package = Package("mine", str(root), [module])
-    put_in_state(found, entry(feature, "PYTHONPATH", ""), packages=[package], environ={"PYTHONPATH": str(feature)})
-    (verdict,) = pythonpath.devpy_check(found)
+    put_in_state(worktree, entry(feature, "PYTHONPATH", ""), packages=[package], environ={"PYTHONPATH": str(feature)})
+    (verdict,) = pythonpath.devpy_check(worktree)
     assert verdict.state == FAILED
     assert verdict.text == f"PYTHONPATH: {feature} shadows mine: {feature}/mine.py instead of {root}/src/mine.py"
     assert verdict.mend == f"see what sets it: [env] in {root}/devpy.toml, or the base's activation scripts"
@@ -281,12 +279,12 @@ def test_pythonpath_that_activation_has_set(found: WorktreeSetup, root: Path) ->
     ],
 )
 def test_unmet_requirement(
-    found: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch, line: str, mend: str
+    worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch, line: str, mend: str
 ) -> None:
-    put_in_state(found, packages=[Package("My-Pkg", str(root), [])])
+    put_in_state(worktree, packages=[Package("My-Pkg", str(root), [])])
     monkeypatch.setattr(WorktreeSetup, "python", "python")
-    monkeypatch.setattr(found, "run", lambda _: Ran(1, f"other 1.0 requires this, which is not.\n{line}\n", ""))
-    (verdict,) = dependencies.devpy_check(found)
+    monkeypatch.setattr(worktree, "run", lambda _: Ran(1, f"other 1.0 requires this, which is not.\n{line}\n", ""))
+    (verdict,) = dependencies.devpy_check(worktree)
     assert (verdict.check, verdict.state, verdict.text) == ("dependencies", FAILED, line.rstrip("."))
     assert verdict.mend.startswith(mend)
 
@@ -301,7 +299,7 @@ def test_the_example_of_contributing_is_a_plugin(setup: WorktreeSetup, install: 
 
 
 @pytest.fixture
-def made_base(found: WorktreeSetup, root: Path) -> Path:
+def made_base(worktree: WorktreeSetup, root: Path) -> Path:
     """A base whose `python` and `python3.11` tell the same."""
     prefix = root.parent / "base"
     for name in ("conda-meta/history", "conda-meta/python-3.11.7-0.json"):
@@ -311,45 +309,45 @@ def made_base(found: WorktreeSetup, root: Path) -> Path:
     for name in ("python", "python3.11"):
         (prefix / "bin" / name).write_text('#!/bin/sh\necho \'["CPython", "3.11.7", "python3.11", "26.0"]\'\n')
         (prefix / "bin" / name).chmod(0o755)
-    found.__dict__["config"] = found.config._replace(base=str(prefix))
+    worktree.__dict__["config"] = worktree.config._replace(base=str(prefix))
     return prefix
 
 
-def test_the_python_that_an_overlay_uses_is_the_one_that_counts(found: WorktreeSetup, made_base: Path) -> None:
+def test_the_python_that_an_overlay_uses_is_the_one_that_counts(worktree: WorktreeSetup, made_base: Path) -> None:
     python = made_base / "bin" / "python3.11"
-    assert list(base.devpy_check(found)) == [Verdict("base", OK, f"{made_base}: Python 3.11.7, pip 26.0")]
+    assert list(base.devpy_check(worktree)) == [Verdict("base", OK, f"{made_base}: Python 3.11.7, pip 26.0")]
     python.unlink()
-    del found.__dict__["_asked_base"]
+    del worktree.__dict__["_asked_base"]
     with pytest.raises(DevpyError, match=f"{python}: no such file"):
-        list(base.devpy_check(found))
+        list(base.devpy_check(worktree))
 
 
 @pytest.mark.parametrize(("state", "reason"), [(ABSENT, "no overlay"), (FOREIGN, "{root}/.venv is not devpy's")])
 def test_git_may_track_what_is_not_devpys(
-    found: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch, state: str, reason: str
+    worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch, state: str, reason: str
 ) -> None:
-    found.__dict__["overlay"] = Overlay(state, [], True, None)
-    monkeypatch.setattr(found, "git", lambda *_: Ran(0, "src/mine.py\n", ""))
+    worktree.__dict__["overlay"] = Overlay(state, [], True, None)
+    monkeypatch.setattr(worktree, "git", lambda *_: Ran(0, "src/mine.py\n", ""))
     with pytest.raises(Skipped, match=reason.format(root=root)):
-        list(git.devpy_check(found))
+        list(git.devpy_check(worktree))
 
 
-def test_declared_package_of_a_sibling(found: WorktreeSetup, root: Path) -> None:
+def test_declared_package_of_a_sibling(worktree: WorktreeSetup, root: Path) -> None:
     feature = str(root.parent / "feature")
-    found.__dict__["config"] = found.config._replace(editables=[feature])
-    put_in_state(found, entry(root.parent / "feature" / "src"))
-    (verdict,) = siblings.devpy_check(found)
+    worktree.__dict__["config"] = worktree.config._replace(editables=[feature])
+    put_in_state(worktree, entry(root.parent / "feature" / "src"))
+    (verdict,) = siblings.devpy_check(worktree)
     assert (verdict.state, verdict.check) == (WARNING, "siblings")
     assert verdict.text == f"{feature} is declared, but is the code of the worktree {feature}"
     assert verdict.mend.endswith(f"or run devpy in {feature}")
 
 
-def test_package_that_a_stack_declares_in_a_sibling(found: WorktreeSetup, root: Path) -> None:
+def test_package_that_a_stack_declares_in_a_sibling(worktree: WorktreeSetup, root: Path) -> None:
     """A pointer that is committed leads every worktree to the first one's code."""
     feature = str(root.parent / "feature")
-    found.__dict__["config"] = found.config._replace(editables=[feature], is_stack=True)
-    put_in_state(found, entry(root.parent / "feature" / "src"))
-    (verdict,) = siblings.devpy_check(found)
+    worktree.__dict__["config"] = worktree.config._replace(editables=[feature], is_stack=True)
+    put_in_state(worktree, entry(root.parent / "feature" / "src"))
+    (verdict,) = siblings.devpy_check(worktree)
     assert (verdict.state, verdict.check) == (FAILED, "siblings")
     assert verdict.text == f"the stack declares {feature}, but you are in {root}: that worktree's code runs, not yours"
     assert verdict.mend.endswith(f"or run devpy in {feature}")
@@ -362,14 +360,14 @@ def test_no_git(setup: WorktreeSetup, tmp_path: Path) -> None:
 
 
 def test_owner_of_an_editable_in_the_base_without_git(
-    found: WorktreeSetup, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    worktree: WorktreeSetup, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     editable = Editable("mine", str(root), is_pure=True)
     monkeypatch.setattr(base_editables, "installed", lambda _: [editable])
     for folder in ("site_packages", "base_site_packages"):
         monkeypatch.setattr(WorktreeSetup, folder, "/lib")
-    found.environ = {"PATH": str(tmp_path)}
-    (verdict,) = base_editables.devpy_check(found)
+    worktree.environ = {"PATH": str(tmp_path)}
+    (verdict,) = base_editables.devpy_check(worktree)
     assert verdict.text == f"mine in /base is {root} (of {root}): a copy of a declared package"
 
 
@@ -411,41 +409,41 @@ prunable gitdir file points to non-existent location
     ],
 )
 def test_variables_that_plain_python_does_not_get(
-    found: WorktreeSetup,
+    worktree: WorktreeSetup,
     monkeypatch: pytest.MonkeyPatch,
     by_devpy: dict[str, str],
     plain: dict[str, str],
     missed: str | None,
 ) -> None:
-    put_in_state(found, environ=by_devpy)
+    put_in_state(worktree, environ=by_devpy)
     monkeypatch.setattr(WorktreeSetup, "python", "/v/bin/python")
     monkeypatch.setattr(WorktreeSetup, "activate", lambda _: None)
-    monkeypatch.setattr(variables, "_of_record", lambda _: [])
-    monkeypatch.setattr(found, "run_plainly", lambda _: Ran(0, json.dumps({"environ": plain}), ""))
-    (verdict,) = variables.devpy_check(found)
+    monkeypatch.setattr(variables, "_start_variables_verdicts", lambda _: [])
+    monkeypatch.setattr(worktree, "run_plainly", lambda _: Ran(0, json.dumps({"environ": plain}), ""))
+    (verdict,) = variables.devpy_check(worktree)
     if missed is None:
         assert verdict == Verdict("variables", OK, "the same for devpy and for plain /v/bin/python")
     else:
         assert verdict.state == WARNING
         assert verdict.text == f"plain /v/bin/python does not get what devpy gives it in {missed}"
-        assert verdict.mend.endswith(f"source {found.config.venv}/bin/activate")
+        assert verdict.mend.endswith(f"source {worktree.config.venv}/bin/activate")
 
 
-def test_reason_of_a_copy_that_is_left_out(found: WorktreeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reason_of_a_copy_that_is_left_out(worktree: WorktreeSetup, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not on sys.path."""
     copy = {"file": "/base/lib/mine.py", "portions": [], "entry": "/base/lib", "kind": "pth", "pth": "/base/x.pth"}
     answer = {"name": "mine", "expected": "", "copies": [copy], "left_out": [copy], "error": ""}
-    monkeypatch.setattr(found, "ask", lambda *_: {"packages": [], "modules": [answer]})
-    (origin,) = module_origin.find(found, ["mine"])
+    monkeypatch.setattr(worktree, "ask", lambda *_: {"packages": [], "modules": [answer]})
+    (origin,) = module_origin.find(worktree, ["mine"])
     assert [each.reason for each in origin.copies] == ["/base/lib on sys.path, from /base/x.pth"]
     assert [each.reason for each in origin.left_out] == ["/base/lib, from /base/x.pth"]
     assert origin.copies[0].owner == "in the base"
 
 
 @pytest.mark.parametrize("is_without_modules", [False, True])
-def test_package_in_which_no_module_is_found(found: WorktreeSetup, root: Path, is_without_modules: bool) -> None:
-    put_in_state(found, packages=[Package("mine", str(root), [], is_without_modules)])
-    (verdict,) = imports.devpy_check(found)
+def test_package_in_which_no_module_is_found(worktree: WorktreeSetup, root: Path, is_without_modules: bool) -> None:
+    put_in_state(worktree, packages=[Package("mine", str(root), [], is_without_modules)])
+    (verdict,) = imports.devpy_check(worktree)
     if is_without_modules:
         assert verdict == Verdict("imports", OK, f"mine ({root}) provides nothing to import")
     else:

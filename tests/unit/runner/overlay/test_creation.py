@@ -14,12 +14,13 @@ from devpy_runner import bug_report
 from devpy_runner.base.lookup import Base
 from devpy_runner.commands import demo_base
 from devpy_runner.overlay import creation
-from devpy_runner.overlay.state import build, examine
+from devpy_runner.overlay.creation import build
+from devpy_runner.overlay.state import examine
 from devpy_virtualenv_plugin.lock import locked
 
 pytestmark = pytest.mark.bounds
 
-KNOWN = f"{sys.executable} -m pip install virtualenv=={creation.KNOWN_VIRTUALENV}"
+REINSTALL = f"{sys.executable} -m pip install virtualenv=={creation.WORKING_VIRTUALENV}"
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_virtualenv_that_does_what_nobody_foresaw(
     with pytest.raises(DevpyError) as raised:
         make(config, environ)
     assert raised.value.problem.startswith(f"virtualenv {bug_report.installed_version('virtualenv')} {told}")
-    assert raised.value.mend == KNOWN
+    assert raised.value.mend == REINSTALL
     assert capsys.readouterr() == ("", "")
 
 
@@ -109,14 +110,14 @@ def test_virtualenv_that_leaves_half_an_overlay(
     monkeypatch.setattr(virtualenv, "cli_run", cli_run)
     with pytest.raises(DevpyError, match=f"has left {config.venv} without {lacking}") as raised:
         make(config, environ)
-    assert raised.value.mend == KNOWN
+    assert raised.value.mend == REINSTALL
 
 
 def test_virtualenv_that_is_not_there(config: Config, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "virtualenv", None)
     with pytest.raises(DevpyError, match="has raised ModuleNotFoundError") as raised:
         make(config, environ)
-    assert raised.value.mend == KNOWN
+    assert raised.value.mend == REINSTALL
 
 
 def test_what_virtualenv_says_of_the_interpreter_is_passed_on(

@@ -9,6 +9,8 @@ import pytest
 from devpy_runner.overlay import dependencies
 from devpy_runner.overlay.pip import Pip, PipError
 
+pytestmark = pytest.mark.bounds
+
 
 class RecordingPip:
     """In the place of pip: remembers what it was asked for, and the constraints, which are there only meanwhile."""
@@ -81,6 +83,18 @@ def test_editables_do_not_require_one_another(overlay: Overlay) -> None:
     assert overlay.install().requirements == ["six"]
 
 
+@pytest.mark.parametrize("requirement", ["pytz>dev", "numpy>=1.0.*", "six (>=1.0", 'tomli; python == "3"'])
+def test_requirement_that_packaging_refuses_is_left_to_pip(overlay: Overlay, requirement: str) -> None:
+    overlay.add_editable("alpha", requirement)
+    assert overlay.install().requirements == [requirement]
+
+
+def test_requirement_that_packaging_refuses_may_name_another_editable(overlay: Overlay) -> None:
+    overlay.add_editable("alpha", "Beta_Two>=1.0.*", "six", "???")
+    overlay.add_editable("beta.two")
+    assert overlay.install().requirements == ["six"]
+
+
 def test_requirements_of_regular_packages_are_theirs(overlay: Overlay) -> None:
     overlay.add_editable("alpha", "six")
     add(overlay.site_packages, "regular", "1.0", ("attrs",))
@@ -124,6 +138,12 @@ def test_version_that_pip_would_refuse_is_left_out(overlay: Overlay, version: st
     overlay.add_editable("alpha", "six")
     add(overlay.base_site_packages, "odd", version)
     assert overlay.install().constraints == ([f"odd=={version}"] if is_pinned else [])
+
+
+def test_version_is_pinned_as_every_pip_spells_it(overlay: Overlay) -> None:
+    overlay.add_editable("alpha", "six")
+    add(overlay.base_site_packages, "odd", "v1.0-1")
+    assert overlay.install().constraints == ["odd==1.0.post1"]
 
 
 def test_broken_metadata_in_the_base(overlay: Overlay) -> None:

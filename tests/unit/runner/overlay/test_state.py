@@ -11,7 +11,7 @@ import pytest
 
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner.overlay import editables
+from devpy_runner.overlay import editables, removal
 from devpy_runner.overlay import state as overlay
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import site_packages
@@ -249,16 +249,27 @@ def test_something_was_installed_by_hand(made: Made) -> None:
 
 def test_all_reasons_are_told(made: Made) -> None:
     made.change(version="0.0.1", editables={})
-    found = overlay.examine(made.config, str(made.base))
-    assert len(found.reasons) == 2
-    assert found.rebuild
+    examined = overlay.examine(made.config, str(made.base))
+    assert len(examined.reasons) == 2
+    assert examined.rebuild
+
+
+def test_overlay_that_would_lie_in_another_worktree(made: Made) -> None:
+    inner = made.venv.parent / "my feature"
+    inner.mkdir()
+    (inner / ".git").touch()
+    configure(inner, TOML)
+    config = configure(made.venv.parent, '[python]\nbase_conda_env = "shared"\nvenv = "my feature/.venv"\n')
+    with pytest.raises(DevpyError, match=f"python.venv leads into another worktree, {inner}") as raised:
+        overlay.refuse_foreign(overlay.examine(config), config)
+    assert raised.value.mend == f"cd '{inner}', or name a folder outside of it"
 
 
 # Emptying and removing.
 
 
 def test_remove(made: Made) -> None:
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert not made.venv.exists()
     assert (made.base / "bin" / "python3.11").exists()
     assert (made.package / "pyproject.toml").exists()
@@ -266,14 +277,14 @@ def test_remove(made: Made) -> None:
 
 def test_remove_does_not_follow_links(made: Made) -> None:
     (made.venv / "link").symlink_to(made.base)
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert (made.base / "conda-meta" / "history").exists()
 
 
 def test_remove_of_a_symlink_unlinks_it(made: Made) -> None:
     link = made.venv.with_name("link")
     link.symlink_to(made.venv)
-    overlay.remove(str(link))
+    removal.remove(str(link))
     assert not os.path.lexists(link)
     assert made.state() == overlay.CURRENT
 
@@ -290,11 +301,11 @@ def test_interrupted_removal_can_be_taken_up_again(made: Made, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            overlay.remove(str(made.venv))
+            removal.remove(str(made.venv))
     assert not (made.venv / "bin").exists()
     assert not (made.venv / "lib").exists()  # the packages are gone all at once
     assert record.is_marked(str(made.venv))
-    overlay.remove(str(made.venv))
+    removal.remove(str(made.venv))
     assert not made.venv.exists()
 
 

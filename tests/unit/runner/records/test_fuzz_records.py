@@ -12,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import devpy_pip_guard
-from devpy_pip_guard import CALLERS, START_RECORD
+from devpy_pip_guard import CALLERS, START_VARIABLES
 from devpy_pip_guard.config import Config, load
-from devpy_pip_guard.declaration import config_file
+from devpy_pip_guard.pyvenv_cfg import config_file
 from devpy_runner.activate.activation import CondaSettings
 from devpy_runner.overlay import state as overlay
-from devpy_runner.records import run_record, start_record
-from devpy_runner.records.run_record import Evidence, RunRecord
+from devpy_runner.records import run_cache, start_variables
+from devpy_runner.records.run_cache import Evidence, RunCache
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.record import BuildFile, Record
@@ -44,7 +44,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def complete(config: Config) -> str:
-    made = Record(
+    complete_record = Record(
         version=__version__,
         complete=True,
         built=True,
@@ -58,7 +58,7 @@ def complete(config: Config) -> str:
         has_deps=False,
         site_stamp=record.site_stamp(site_packages(config.venv, "python3.11")),
     )
-    record.write(made)
+    record.write(complete_record)
     return Path(config.venv, record.FILE_NAME).read_text("utf-8")
 
 
@@ -75,15 +75,15 @@ def put_no_file(place: Path, target: str) -> None:
 
 
 def assert_examined(config: Config) -> None:
-    before = listing(Path(config.root))
+    tree = listing(Path(config.root))
     with only_refusals():
-        found = overlay.examine(config)
-        assert found.state in STATES
-        assert (found.state == overlay.FOREIGN) == (not record.is_marked(config.venv))
-        assert all(isinstance(reason, str) for reason in found.reasons)
-        base = found.record.base if found.record else "/"
-        assert start_record.examine(config, base, {})[0] in ("none", "out of date")
-    assert listing(Path(config.root)) == before
+        examined = overlay.examine(config)
+        assert examined.state in STATES
+        assert (examined.state == overlay.FOREIGN) == (not record.is_marked(config.venv))
+        assert all(isinstance(reason, str) for reason in examined.reasons)
+        base = examined.record.base if examined.record else "/"
+        assert start_variables.examine(config, base, {})[0] in ("none", "out of date")
+    assert listing(Path(config.root)) == tree
 
 
 @fuzzed
@@ -116,13 +116,13 @@ def test_an_unknown_key_in_the_record_of_an_overlay(config: Config) -> None:
     whole = json.loads(complete(config))
     text = json.dumps({**whole, "version": "999.0", "schema": 7, "new": {"key": []}})
     Path(config.venv, record.FILE_NAME).write_text(text, encoding="utf-8")
-    found = overlay.examine(config)
-    assert found.state == overlay.STALE
-    assert f"made by devpy 999.0, this is {__version__}" in found.reasons
+    examined = overlay.examine(config)
+    assert examined.state == overlay.STALE
+    assert f"made by devpy 999.0, this is {__version__}" in examined.reasons
 
 
 @pytest.mark.parametrize("target", NO_FILES)
-@pytest.mark.parametrize("name", [record.FILE_NAME, "pyvenv.cfg", START_RECORD])
+@pytest.mark.parametrize("name", [record.FILE_NAME, "pyvenv.cfg", START_VARIABLES])
 def test_what_is_no_file_in_an_overlay(config: Config, name: str, target: str) -> None:
     put_no_file(Path(config.venv, name), target)
     assert_examined(config)
@@ -149,67 +149,67 @@ def test_any_pyvenv_cfg(config: Config, content: bytes) -> None:
 # The record of the last run.
 
 
-def a_run(root: str) -> RunRecord:
+def a_run(root: str) -> RunCache:
     settings = CondaSettings("/root", [], False, "<{name}>", 3, False)
     looks = {"state": {"/c/devpy.toml": "1 2 3 4 5"}, "kind": {"/c": "folder"}, "link": {}, "permission": {"/c": ""}}
     evidence = Evidence({"HOME": "/home", "PYTHONPATH": None}, looks, {"/c": "1 2 3 4 5//.venv"})
-    return RunRecord(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, evidence)
+    return RunCache(root, "/c/devpy.toml", "/c/.venv", "/envs/a", {"A": "1"}, settings, evidence)
 
 
-def as_text(found: RunRecord) -> str:
-    assert found.evidence is not None
-    return run_record._format(found, found.evidence)
+def as_text(cache: RunCache) -> str:
+    assert cache.evidence is not None
+    return run_cache._format(cache, cache.evidence)
 
 
 def place(root: str, environ: dict[str, str]) -> Path:
-    """Return where the record of a caller is if no variable matters."""
-    folder = run_record._folder(root, environ)
+    """Return where the run cache of a caller is if no variable matters."""
+    folder = run_cache._folder(root, environ)
     os.makedirs(folder, exist_ok=True)
-    return Path(run_record._path(folder, [], environ))
+    return Path(run_cache._path(folder, [], environ))
 
 
-def lengths(found: RunRecord) -> list[int]:
-    assert found.evidence is not None
-    return [len(found.evidence.variables), len(found.evidence.gaps), *map(len, found.evidence.looks.values())]
+def lengths(cache: RunCache) -> list[int]:
+    assert cache.evidence is not None
+    return [len(cache.evidence.variables), len(cache.evidence.gaps), *map(len, cache.evidence.looks.values())]
 
 
 @fuzzed
 @given(data=st.data())
-def test_any_record_of_a_run(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_run_cache(tmp_path: Path, data: st.DataObject) -> None:
     root, environ = str(tmp_path), {"HOME": str(tmp_path / "home"), "PATH": ""}
     place(root, environ).write_bytes(data.draw(mutations([as_text(a_run(root)).encode()])))
     with only_refusals():
-        found = run_record.read(root, environ)
-        if found is not None:
-            assert found.root == root
-            assert found.holds(environ) in (True, False)
+        cache = run_cache.read(root, environ)
+        if cache is not None:
+            assert cache.root == root
+            assert cache.holds(environ) in (True, False)
 
 
 @pytest.mark.parametrize("field", range(10, 33))
 @pytest.mark.parametrize("value", ["0", "1", "2", "3", "-1", "99", "", "x"])
-def test_a_record_of_a_run_with_another_count(tmp_path: Path, field: int, value: str) -> None:
+def test_a_run_cache_with_another_count(tmp_path: Path, field: int, value: str) -> None:
     """A section that is cut short would leave out files that must not have changed."""
     root, environ = str(tmp_path), {"HOME": str(tmp_path / "home"), "PATH": ""}
     fields = as_text(a_run(root)).split("\0")
     fields[field] = value
     place(root, environ).write_text("\0".join(fields), encoding="utf-8")
-    found = run_record.read(root, environ)
-    if found is not None:
-        assert lengths(found) == lengths(a_run(root))
+    cache = run_cache.read(root, environ)
+    if cache is not None:
+        assert lengths(cache) == lengths(a_run(root))
 
 
-def test_a_record_of_a_run_in_another_worktree(tmp_path: Path) -> None:
+def test_a_run_cache_of_another_worktree(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
     place("/this", environ).write_text(as_text(a_run("/other")), encoding="utf-8")
-    assert run_record.read("/this", environ) is None
+    assert run_cache.read("/this", environ) is None
 
 
 @pytest.mark.parametrize("target", NO_FILES)
-def test_a_record_of_a_run_that_is_no_file(tmp_path: Path, target: str) -> None:
+def test_a_run_cache_that_is_no_file(tmp_path: Path, target: str) -> None:
     environ = {"HOME": str(tmp_path / "home"), "PATH": ""}
     put_no_file(place("/root", environ), target)
     with only_refusals():
-        assert run_record.read("/root", environ) is None
+        assert run_cache.read("/root", environ) is None
 
 
 # What Python takes its variables from as it starts.
@@ -219,16 +219,16 @@ START = "\0".join(["11", "{venv}", "/envs/a", "inputs", "A", "1", "", "P", "/p",
 
 @fuzzed
 @given(data=st.data())
-def test_any_start_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+def test_any_start_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     whole = START.format(venv=tmp_path).encode()
-    (tmp_path / START_RECORD).write_bytes(data.draw(mutations([whole])))
-    before = dict(os.environ)
+    (tmp_path / START_VARIABLES).write_bytes(data.draw(mutations([whole])))
+    environ = dict(os.environ)
     with only_refusals():
         devpy_pip_guard.supply("/envs/a")
-    changed = {name for name, _ in os.environ.items() ^ before.items()}
+    changed = {name for name, _ in os.environ.items() ^ environ.items()}
     os.environ.clear()
-    os.environ.update(before)
+    os.environ.update(environ)
     assert "HOME" not in changed
 
 
@@ -236,27 +236,27 @@ def test_any_start_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data:
 @given(rule=st.tuples(texts, texts, texts))
 @example(rule=("A=B", "1", ""))
 @example(rule=("", "1", ""))
-def test_any_rule_of_a_start_record(
+def test_any_rule_of_the_start_variables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: tuple[str, str, str]
 ) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     fields = [str(tmp_path), "/envs/a", "inputs", *rule, "end"]
     content = "\0".join([str(len(fields) + 1), *fields]).encode("utf-8", "surrogatepass")
-    (tmp_path / START_RECORD).write_bytes(content)
-    before = dict(os.environ)
+    (tmp_path / START_VARIABLES).write_bytes(content)
+    environ = dict(os.environ)
     try:
         with only_refusals():
             devpy_pip_guard.supply("/envs/a")
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(environ)
 
 
 @pytest.mark.parametrize("target", NO_FILES)
-def test_a_start_record_that_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+def test_start_variables_that_are_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    put_no_file(tmp_path / START_RECORD, target)
-    before = dict(os.environ)
+    put_no_file(tmp_path / START_VARIABLES, target)
+    environ = dict(os.environ)
     with only_refusals():
         devpy_pip_guard.supply("/envs/a")
-    assert dict(os.environ) == before
+    assert dict(os.environ) == environ

@@ -11,7 +11,7 @@ import pytest
 from devpy_pip_guard import files
 from devpy_runner.records import observations
 from devpy_runner.records.observations import Observations, observed
-from devpy_runner.records.run_record import Evidence
+from devpy_runner.records.run_cache import Evidence
 
 Look = Callable[[str], object]
 
@@ -35,13 +35,13 @@ def nothing_is_young(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def evidence_of(*looks: tuple[Look, Path | str]) -> Evidence:
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         for look, path in looks:
             look(str(path))
-    found = noted.evidence()
-    assert found is not None
-    assert found.holds({})
-    return found
+    evidence = observations_so_far.evidence()
+    assert evidence is not None
+    assert evidence.holds({})
+    return evidence
 
 
 def edit(path: Path) -> None:
@@ -87,8 +87,8 @@ CHANGES: list[tuple[Look, str, Callable[[Path], object], str]] = [
     (files.real_path, "filled/one", move_and_link, "filled"),
     (files.read_bytes, "file", edit, "file"),
     (files.read_bytes, "to-file", edit, "file"),
-    (files.first_line, "file", edit, "file"),
-    (files.first_line, "absent", edit, "absent"),
+    (files.beginning, "file", edit, "file"),
+    (files.beginning, "absent", edit, "absent"),
     (files.note_read, "file", lambda path: path.chmod(0), "file"),
     (files.status, "file", edit, "file"),
     (files.names_in, "filled", Path.touch, "filled/two"),
@@ -128,8 +128,8 @@ def test_of_what_is_missing_only_the_folder_is_asked_for(folder: Path) -> None:
     missing = [folder / "filled" / name for name in ("a", "b", "c/d", "c/e")]
     evidence = evidence_of(*((files.exists, path) for path in missing))
     assert not any(evidence.looks.values())
-    ((asked, text),) = evidence.gaps.items()
-    assert asked == str(folder / "filled")
+    ((watched, text),) = evidence.gaps.items()
+    assert watched == str(folder / "filled")
     assert text.endswith("//a//b//c")
     assert not evidence_of((files.names_in, folder / "filled"), *((files.exists, path) for path in missing)).gaps
 
@@ -146,31 +146,31 @@ def test_real_path(folder: Path, name: str) -> None:
 
 
 def test_a_file_that_changes_while_answers_are_worked_out(folder: Path) -> None:
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         files.read_bytes(str(folder / "file"))
         edit(folder / "file")
         files.read_bytes(str(folder / "file"))
-    evidence = noted.evidence()
+    evidence = observations_so_far.evidence()
     assert evidence is not None
     assert not evidence.holds({})
 
 
 def test_a_file_that_comes_while_answers_are_worked_out(folder: Path) -> None:
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         assert not files.exists(str(folder / "absent"))
         edit(folder / "absent")
-    evidence = noted.evidence()
+    evidence = observations_so_far.evidence()
     assert evidence is not None
     assert not evidence.holds({})
 
 
 def test_a_file_that_goes_and_comes_again(folder: Path) -> None:
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         assert not files.exists(str(folder / "absent"))
         edit(folder / "absent")
         files.names_in(str(folder))
         (folder / "absent").unlink()
-    evidence = noted.evidence()
+    evidence = observations_so_far.evidence()
     assert evidence is not None
     edit(folder / "absent")
     assert not evidence.holds({})
@@ -178,9 +178,9 @@ def test_a_file_that_goes_and_comes_again(folder: Path) -> None:
 
 def test_a_file_that_has_just_changed_may_change_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observations, "_YOUNG_SECONDS", 2.0)
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         files.read_bytes(str(folder / "file"))
-    assert noted.evidence() is None
+    assert observations_so_far.evidence() is None
 
 
 def test_a_gap_in_a_folder_that_has_just_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,9 +194,9 @@ def test_a_gap_in_a_folder_that_has_just_changed(folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("look", [files.exists, files.link_target, files.names_in])
 def test_a_relative_path_may_lead_elsewhere_the_next_time(look: Look) -> None:
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         look("relative/path")
-    assert noted.evidence() is None
+    assert observations_so_far.evidence() is None
 
 
 def test_nothing_is_ever_at_an_empty_path() -> None:
@@ -208,15 +208,15 @@ def test_nothing_is_ever_at_an_empty_path() -> None:
 
 def test_variables_that_are_looked_up() -> None:
     environ = {"A": "1", "B": "", "C": "3"}
-    with observed(environ) as noted:
-        handed_on = noted.environ
+    with observed(environ) as observations_so_far:
+        handed_on = observations_so_far.environ
         assert handed_on["A"] == "1"
         assert handed_on.get("B") == ""
         assert "D" not in handed_on
         assert handed_on.get("E", "5") == "5"
         with pytest.raises(KeyError):
             handed_on["F"]
-    evidence = noted.evidence()
+    evidence = observations_so_far.evidence()
     assert evidence is not None
     assert evidence.variables == {"A": "1", "B": "", "D": None, "E": None, "F": None}
     assert evidence.holds({**environ, "C": "4"})
@@ -224,18 +224,18 @@ def test_variables_that_are_looked_up() -> None:
 
 
 def test_what_depends_on_all_variables_is_not_kept() -> None:
-    noted = Observations({"A": "1"})
-    assert noted.evidence() is not None
-    assert dict(noted.environ) == {"A": "1"}
-    assert noted.evidence() is None
+    observations_so_far = Observations({"A": "1"})
+    assert observations_so_far.evidence() is not None
+    assert dict(observations_so_far.environ) == {"A": "1"}
+    assert observations_so_far.evidence() is None
 
 
 def test_the_callers_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    with observed({}) as noted:
+    with observed({}) as observations_so_far:
         assert files.expand_user("~/x") == f"{tmp_path}/x"
         assert files.expand_user("x~") == "x~"
-    evidence = noted.evidence()
+    evidence = observations_so_far.evidence()
     assert evidence is not None
     assert evidence.variables == {"HOME": str(tmp_path)}
 

@@ -1,4 +1,4 @@
-"""A run after one that left a record: fast, and never wrong."""
+"""A run after one that left a run cache: fast, and never wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOW = ("sh", "-c", 'echo "$WHICH"')
 
 
 class Tree:
-    """A worktree in which a command has just left a record."""
+    """A worktree in which a command has just left a run cache."""
 
     def __init__(self, root: Path, base: CondaEnvironment, devpy: Devpy, environ: dict[str, str]) -> None:
         self.root = root
@@ -27,7 +27,7 @@ class Tree:
         self._devpy = devpy
         self.config(which="first")
         assert self("true").code == 0
-        self.leave_record()
+        self.leave_cache()
 
     def __call__(self, *arguments: str, **more: str) -> Result:
         return self._devpy(*arguments, cwd=self.root, environ={**self.environ, **more})
@@ -36,12 +36,12 @@ class Tree:
         text = TOML.format(base=self.base.name, which=which) + more
         (self.root / "devpy.toml").write_text(text, encoding="utf-8")
 
-    def leave_record(self) -> None:
-        time.sleep(2.1)  # what has just changed is not recorded
+    def leave_cache(self) -> None:
+        time.sleep(2.1)  # what has just changed is not cached
         assert self("true").code == 0
-        assert self.records()
+        assert self.caches()
 
-    def records(self) -> list[Path]:
+    def caches(self) -> list[Path]:
         runs = Path(self.environ["HOME"], ".cache", "devpy", "runs")
         return list(runs.joinpath(*self.root.parts[1:]).glob("run-record*"))
 
@@ -77,7 +77,7 @@ def test_the_run_path_imports_next_to_nothing(tree: Tree) -> None:
         "devpy_runner.activate.execution",
         "devpy_runner.run",
         "devpy_runner.records",
-        "devpy_runner.records.run_record",
+        "devpy_runner.records.run_cache",
         "devpy_runner.worktree",
         "devpy_virtualenv_plugin",
         "errno",
@@ -173,7 +173,7 @@ def test_a_symlink_to_another_checkout_is_noticed(tree: Tree, tmp_path: Path) ->
     text = (tree.root / "devpy.toml").read_text("utf-8").replace('"self-built"', '"link"')
     (tree.root / "devpy.toml").write_text(text, encoding="utf-8")
     assert str(tmp_path / "one") in tree(*ORIGIN).out
-    tree.leave_record()
+    tree.leave_cache()
     link.unlink()
     link.symlink_to(tmp_path / "two")
     assert str(tmp_path / "two") in tree(*ORIGIN).out
@@ -192,8 +192,8 @@ def test_a_home_that_cannot_be_written_to(tree: Tree) -> None:
     assert tree(*SHOW, HOME="/dev/null", XDG_CACHE_HOME="/dev/null").out == "first\n"
 
 
-def test_a_broken_record_does_no_harm(tree: Tree) -> None:
-    for path in tree.records():
+def test_a_broken_cache_does_no_harm(tree: Tree) -> None:
+    for path in tree.caches():
         path.write_bytes(b"0.2.0\0\xff\0\0")
     assert tree(*SHOW).out == "first\n"
 
@@ -223,24 +223,24 @@ def test_shells_that_take_turns(tree: Tree, log: Path) -> None:
         {"PATH": "/usr/bin:/bin", "MAMBA_ROOT_PREFIX": "/nowhere", "XDG_CONFIG_HOME": "/nowhere"},
     ]
     assert tree("true").code == 0
-    time.sleep(2.1)  # what has just changed is not recorded
+    time.sleep(2.1)  # what has just changed is not cached
     for shell in shells:
         assert tree("true", **shell).code == 0
-    before = records(tree)
+    before = files_of_earlier_run(tree)
     log.write_text("", encoding="utf-8")
     for _ in range(2):
         for shell in shells:
             assert tree("true", **shell).code == 0
     assert log.read_text("utf-8").splitlines() == ["ran"] * 2 * len(shells)
-    assert records(tree) == before
+    assert files_of_earlier_run(tree) == before
 
 
-def records(tree: Tree) -> set[tuple[Path, int]]:
-    files = [*tree.records(), tree.root / ".venv" / "devpy-start"]
+def files_of_earlier_run(tree: Tree) -> set[tuple[Path, int]]:
+    files = [*tree.caches(), tree.root / ".venv" / "devpy-start"]
     return {(path, path.stat().st_mtime_ns) for path in files}
 
 
-def test_records_of_many_shells_do_not_pile_up(tree: Tree) -> None:
+def test_caches_of_many_shells_do_not_pile_up(tree: Tree) -> None:
     for number in range(30):
         assert tree("true", CONDA_ENV_PROMPT=f"<{number}>").code == 0
-    assert len(tree.records()) < 20
+    assert len(tree.caches()) < 20

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from devpy_pip_guard import CALLERS, START_RECORD, read_start_record
+from devpy_pip_guard import CALLERS, START_VARIABLES, read_start_variables
 from devpy_pip_guard.config import Config, load
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.base import condarc, installations
-from devpy_runner.records import start_record
-from devpy_runner.records.start_record import CURRENT, NONE, OUT_OF_DATE
+from devpy_runner.records import start_variables
+from devpy_runner.records.start_variables import CURRENT, NONE, OUT_OF_DATE
 
 Rules = dict[str, tuple[str, str]]
 
@@ -46,7 +46,7 @@ class Overlay:
 
     @property
     def state(self) -> str:
-        return start_record.examine(self.config, str(self.base), self.environ)[0]
+        return start_variables.examine(self.config, str(self.base), self.environ)[0]
 
     def declare(self, env: str = "") -> None:
         text = f'[python]\nbase_conda_env = "base"\n[env]\n{env}\n'
@@ -57,15 +57,15 @@ class Overlay:
 
     def refresh(self) -> Rules:
         """Return value and template of each variable."""
-        start_record.refresh(self.config, str(self.base), self.environ)
-        venv, base, _, rules = read_start_record(str(self.venv))
+        start_variables.refresh(self.config, str(self.base), self.environ)
+        venv, base, _, rules = read_start_variables(str(self.venv))
         assert (venv, base) == (str(self.venv), str(self.base))
         return {name: (value, template) for name, value, template in rules}
 
     def is_rewritten(self) -> bool:
-        before = os.stat(self.venv / START_RECORD).st_ino
+        inode = os.stat(self.venv / START_VARIABLES).st_ino
         self.refresh()
-        return os.stat(self.venv / START_RECORD).st_ino != before
+        return os.stat(self.venv / START_VARIABLES).st_ino != inode
 
 
 @pytest.fixture
@@ -113,14 +113,14 @@ def test_rules(overlay: Overlay, script: str, value: str, template: str, capfd: 
 
 def test_both_sides_of_path(overlay: Overlay) -> None:
     overlay.script('export PATH="/front:$PATH:/rear"\n')
-    ours = f"{overlay.venv}/bin:/front:{overlay.base}/bin"
-    assert overlay.refresh()["PATH"] == (f"{ours}:{os.defpath}:/rear", f"{ours}:{CALLERS}:/rear")
+    front = f"{overlay.venv}/bin:/front:{overlay.base}/bin"
+    assert overlay.refresh()["PATH"] == (f"{front}:{os.defpath}:/rear", f"{front}:{CALLERS}:/rear")
 
 
 def test_path_that_a_script_rewrites(overlay: Overlay) -> None:
     overlay.script("export PATH=/rewritten\n")
-    ours = f"{overlay.venv}/bin:/rewritten"
-    assert overlay.refresh()["PATH"] == (ours, f"{ours}:{CALLERS}")
+    front = f"{overlay.venv}/bin:/rewritten"
+    assert overlay.refresh()["PATH"] == (front, f"{front}:{CALLERS}")
 
 
 def test_declared_variables_come_last(overlay: Overlay) -> None:
@@ -155,7 +155,7 @@ def test_a_script_that_ends_the_shell(overlay: Overlay, end: str, capfd: pytest.
 
 
 def test_a_script_that_takes_too_long(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_record, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(start_variables, "_PATIENCE_SECONDS", 0.2)
     fifo = overlay.root / "fifo"
     os.mkfifo(fifo)
     descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -220,12 +220,12 @@ def test_it_is_rewritten_for_other_settings_of_conda(overlay: Overlay) -> None:
 def test_it_stays_for_a_caller_with_other_settings_of_conda(overlay: Overlay) -> None:
     rules = overlay.refresh()
     (overlay.home / "other.yml").write_text("changeps1: false\n", encoding="utf-8")
-    others = {"CONDA_CHANGEPS1": "false", "CONDA_EXE": "/bin/sh", "_CONDA_ROOT": str(overlay.home), "LANG": "C"}
-    for name, value in {**others, "CONDARC": str(overlay.home / "other.yml")}.items():
+    settings = {"CONDA_CHANGEPS1": "false", "CONDA_EXE": "/bin/sh", "_CONDA_ROOT": str(overlay.home), "LANG": "C"}
+    for name, value in {**settings, "CONDARC": str(overlay.home / "other.yml")}.items():
         overlay.environ[name] = value
         assert overlay.state == CURRENT
         assert not overlay.is_rewritten()
-    (overlay.venv / START_RECORD).unlink()
+    (overlay.venv / START_VARIABLES).unlink()
     assert overlay.refresh() == rules
 
 
@@ -251,24 +251,24 @@ def test_what_activation_reads_is_broken(overlay: Overlay) -> None:
 
 def test_a_broken_one_is_replaced(overlay: Overlay) -> None:
     overlay.refresh()
-    (overlay.venv / START_RECORD).write_bytes(b"\xff\0")
+    (overlay.venv / START_VARIABLES).write_bytes(b"\xff\0")
     assert overlay.state == OUT_OF_DATE
     overlay.refresh()
     assert overlay.state == CURRENT
-    assert [path.name for path in overlay.venv.iterdir()] == [START_RECORD]
+    assert [path.name for path in overlay.venv.iterdir()] == [START_VARIABLES]
 
 
 def test_age(overlay: Overlay) -> None:
     overlay.refresh()
-    os.utime(overlay.venv / START_RECORD, (0, time.time() - 90))
-    _, seconds = start_record.examine(overlay.config, str(overlay.base), overlay.environ)
+    os.utime(overlay.venv / START_VARIABLES, (0, time.time() - 90))
+    _, seconds = start_variables.examine(overlay.config, str(overlay.base), overlay.environ)
     assert seconds is not None
     assert seconds >= 90
-    os.utime(overlay.venv / START_RECORD, (0, time.time() + 9999))
-    assert start_record.examine(overlay.config, str(overlay.base), overlay.environ)[1] == 0
+    os.utime(overlay.venv / START_VARIABLES, (0, time.time() + 9999))
+    assert start_variables.examine(overlay.config, str(overlay.base), overlay.environ)[1] == 0
 
 
 def test_an_overlay_that_cannot_be_written_to(overlay: Overlay) -> None:
-    (overlay.venv / f"{START_RECORD}.{os.getpid()}").mkdir()
-    assert not start_record.refresh(overlay.config, str(overlay.base), overlay.environ)
+    (overlay.venv / f"{START_VARIABLES}.{os.getpid()}").mkdir()
+    assert not start_variables.refresh(overlay.config, str(overlay.base), overlay.environ)
     assert overlay.state == NONE

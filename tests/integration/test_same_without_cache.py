@@ -1,6 +1,6 @@
-"""A run with a record behaves as one without, whatever has changed since the record was left.
+"""A run with a run cache behaves as one without, whatever has changed since the cache was left.
 
-Two worktrees that are alike in all but their names see the same change. One has a record, the other one has lost its.
+Two worktrees that are alike in all but their names see the same change. One has a run cache, the other has lost its.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Callable
 
 import pytest
 
-from devpy_pip_guard import read_start_record
+from devpy_pip_guard import read_start_variables
 from devpy_runner.commands import demo_base
-from devpy_runner.records import observations, run_record
+from devpy_runner.records import observations, run_cache
 
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -37,7 +37,7 @@ packages = ["self-built", "link"]
 WHICH = "{root}/{venv}/{base}"
 """
 # What is two seconds old is trusted by then; the test does not wait for so long.
-LEAVE_RECORD = f"""\
+LEAVE_CACHE = f"""\
 import sys
 import {observations.__name__} as observations
 from devpy_runner.cli import main
@@ -102,15 +102,15 @@ class World:
     def devpy(self, root: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Result:
         return run([sys.executable, "-m", "devpy_runner", *arguments], cwd=root, environ=environ or self.environ)
 
-    def leave_record(self, root: Path) -> None:
+    def leave_cache(self, root: Path) -> None:
         for _ in range(9):
-            found = run_record.read(str(root), self.environ)
+            found = run_cache.read(str(root), self.environ)
             if found is not None and found.holds(self.environ):
                 return
             time.sleep(0.1)
-            result = run([sys.executable, "-c", LEAVE_RECORD], cwd=root, environ=self.environ)
+            result = run([sys.executable, "-c", LEAVE_CACHE], cwd=root, environ=self.environ)
             assert (result.code, result.out) == (0, "")
-        pytest.fail("no record")
+        pytest.fail("no run cache")
 
     def outcome(self, root: Path, environ: Mapping[str, str]) -> list[str]:
         """Run a command and return all that it has shown and done, with the worktrees' places left out."""
@@ -119,12 +119,12 @@ class World:
         info = self.devpy(root, "info", "--json", environ=environ)
         facts = json.loads(info.out) if info.code == 0 else {}
         facts.get("activation record", {}).pop("seconds", None)
-        found = [str(result.code), result.err, variables, json.dumps(facts), info.err, self._start_record(root)]
+        found = [str(result.code), result.err, variables, json.dumps(facts), info.err, self._start_variables(root)]
         return [text.replace(str(root.parent), "") for text in found]
 
-    def _start_record(self, root: Path) -> str:
+    def _start_variables(self, root: Path) -> str:
         try:
-            venv, base, _, rules = read_start_record(str(root / ".venv"))
+            venv, base, _, rules = read_start_variables(str(root / ".venv"))
         except (OSError, ValueError) as error:
             return str(error)
         return repr((venv, base, rules))
@@ -158,21 +158,21 @@ def made(tmp_path_factory: pytest.TempPathFactory, pip_cache: Path) -> World:
 
 @pytest.fixture
 def world(made: World) -> Iterator[World]:
-    """The world in which a command has left a record in both worktrees, and a moment has passed."""
+    """The world in which a command has left a run cache in both worktrees, and a moment has passed."""
     for root in made.trees:
-        made.leave_record(root)
+        made.leave_cache(root)
     time.sleep(0.05)  # longer than the clock of any file system ticks
     yield made
     made.undo()
 
 
 def assert_same(world: World, more: Mapping[str, str] | None = None) -> list[str]:
-    """Check that the worktree with a record and the one without come to the same, and return that."""
+    """Check that the worktree with a run cache and the one without come to the same, and return that."""
     one, two = world.trees
     environ = {**world.environ, **(more or {})}
-    before = run_record.read(str(one), world.environ)
+    before = run_cache.read(str(one), world.environ)
     assert before is not None
-    run_record.forget(str(two), environ)
+    run_cache.forget(str(two), environ)
     outcomes = [world.outcome(root, environ) for root in (one, two)]
     assert outcomes[0] == outcomes[1]
     return outcomes[0]
