@@ -23,8 +23,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def devpy_find_base(name: str, environ: Mapping[str, str]) -> Base | None:
     """Find the conda environment that devpy.toml names.
 
-    It fires for `update-editables`, and when an overlay is to be brought up to date; never for a command whose overlay
-    is current. The first plugin that answers wins. The built-in one, which looks where conda would, comes last.
+    It fires for `update-editables`, and for a command unless what the last one has found out still holds: devpy notices
+    a change of variables that it has looked up and of files that devpy itself has looked at, not of other files. The
+    first plugin that answers wins. The built-in one, which looks where conda would, comes last.
 
     A plugin is a module that an entry point of the group `devpy` names. One for a team's own place::
 

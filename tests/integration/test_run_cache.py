@@ -155,6 +155,16 @@ def test_a_warning_comes_every_time(tree: Tree, tmp_path: Path, repository: Make
         time.sleep(2.1)
 
 
+def test_a_relative_pythonpath_counts_from_where_the_command_runs(
+    tree: Tree, tmp_path: Path, repository: MakeRepository
+) -> None:
+    repository(tmp_path / "other", files={"devpy.toml": ""})
+    elsewhere = tmp_path / "some" / "where"
+    elsewhere.mkdir(parents=True)
+    assert tree("--cwd", str(elsewhere), "true", PYTHONPATH="../other").err == ""
+    assert "PYTHONPATH: ../other" in tree("true", PYTHONPATH="../other").err
+
+
 def test_a_symlink_to_another_checkout_is_noticed(tree: Tree, tmp_path: Path) -> None:
     for name in ("one", "two"):
         copy_package("self-built", tmp_path / name)

@@ -19,7 +19,7 @@ import pytest
 
 from devpy_pip_guard import read_start_variables
 from devpy_runner.commands import demo_base
-from devpy_runner.records import run_cache
+from devpy_runner.records import observations, run_cache
 
 from .commands import Result, clean_environ, run
 from .projects import MakeRepository, copy_package
@@ -39,12 +39,12 @@ packages = ["self-built", "link"]
 WHICH = "{root}/{venv}/{base}"
 """
 # What is two seconds old is trusted by then; the test does not wait for so long.
-LEAVE_CACHE = """\
+LEAVE_CACHE = f"""\
 import sys
-from devpy_runner import cli
-from devpy_runner.records import observations
+import {observations.__name__} as observations
+from devpy_runner.cli import main
 observations._YOUNG_SECONDS = 0.05
-sys.exit(cli.main(["true"]))
+sys.exit(main(["true"]))
 """
 
 
