@@ -30,7 +30,6 @@ BUILT_IN = (
     "pythonpath",
     "dependencies",
     "git",
-    "shared",
 )
 """The built-in checks, in the order in which they are shown: a module in `checks` for each."""
 

@@ -46,7 +46,6 @@ CHECKS = [
     "pythonpath",
     "dependencies",
     "git",
-    "shared",
 ]
 PLUGIN = """\
 from devpy_runner.plugin import FAILED, Verdict, hookimpl
@@ -159,7 +158,7 @@ def test_healthy(setup: SetUp) -> None:
     assert f"ok       config          {setup.main}/devpy.toml: 2 packages declared" in lines
     assert f"ok       imports         {MODULE} from {setup.source}" in lines
     assert f"ok       git             {setup.venv} is ignored" in lines
-    assert lines[-1] == "14 ok"
+    assert lines[-1] == "13 ok"
     assert tree(setup.main) == before
     assert [verdict["check"] for verdict in json.loads(setup.devpy("doctor", "--json").out)["verdicts"]] == [
         *CHECKS[:4],
@@ -176,7 +175,7 @@ def test_lines_say_what_json_says(setup: SetUp) -> None:
         lines = setup.devpy("doctor").out.splitlines()
         found = setup.unhealthy()
     assert all(f"{state:8} {check:14}  {text}" in lines for state, check, text, _ in found)
-    assert lines[-1] == "3 ok, 1 failed, 9 skipped"
+    assert lines[-1] == "2 ok, 1 failed, 9 skipped"
 
 
 def test_no_devpy_toml(setup: SetUp) -> None:
@@ -241,7 +240,7 @@ def test_no_overlay(setup: SetUp) -> None:
         first, *others = setup.unhealthy()
         modules = setup.devpy("doctor", MODULE)
     assert first == ("failed", "overlay", f"{setup.venv}: there is none yet", "devpy update-editables")
-    assert [verdict[:3] for verdict in others] == [("skipped", check, "no overlay") for check in CHECKS[3:-1]]
+    assert [verdict[:3] for verdict in others] == [("skipped", check, "no overlay") for check in CHECKS[3:]]
     assert (modules.code, modules.out) == (2, "")
     assert modules.err == f"devpy: {setup.venv}: no overlay\n  devpy update-editables\n"
 
@@ -543,7 +542,7 @@ def test_pythons_of_every_age(minor: str, tmp_path: Path, make_conda_env: MakeCo
     devpy = Devpy(devpy_environ)
     assert devpy("update-editables", cwd=root).code == 0
     result = devpy("doctor", cwd=root)
-    assert (result.code, result.err, result.out.splitlines()[-1]) == (0, "", "13 ok")
+    assert (result.code, result.err, result.out.splitlines()[-1]) == (0, "", "12 ok")
     assert f"{MODULE} from {root}/src/{MODULE}/__init__.py" in result.out
     found = devpy("doctor", MODULE, "email.message", "sys", cwd=root)
     assert (found.code, found.err) == (0, "")

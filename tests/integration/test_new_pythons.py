@@ -183,7 +183,7 @@ def test_pytest(healthy: Worktrees) -> None:
 def test_doctor(healthy: Worktrees) -> None:
     result = healthy.devpy("doctor")
     assert (result.code, result.err) == (0, "")
-    assert result.out.splitlines()[-1] == "13 ok"
+    assert result.out.splitlines()[-1] == "12 ok"
 
 
 @pytest.mark.bounds

@@ -83,7 +83,7 @@ def test_what_another_python_has_in_lib_does_not_count(
         assert (result.code, result.err) == (0, ""), command
     assert state(devpy, root) == ("current", "")
     doctor = devpy("doctor", cwd=root)
-    assert (doctor.code, doctor.out.splitlines()[-1]) == (0, "13 ok")
+    assert (doctor.code, doctor.out.splitlines()[-1]) == (0, "12 ok")
     assert devpy("update-editables", "--reinstall", cwd=root).code == 0
     os.utime(root / ".venv" / "lib" / own / "site-packages", (1, 1))
     assert devpy("true", cwd=root).code == 0
@@ -159,7 +159,7 @@ def test_free_threaded_base(
     for command in COMMANDS:
         assert devpy(*command, cwd=root).code == 0
     doctor = devpy("doctor", cwd=root)
-    assert (doctor.code, doctor.out.splitlines()[-1]) == (0, "13 ok")
+    assert (doctor.code, doctor.out.splitlines()[-1]) == (0, "12 ok")
     undeclared = shutil.copytree(root / "self-built", tmp_path / "undeclared")
     install: list[str | Path] = [root / ".venv" / "bin" / "pip", "install", "--no-deps", "-e", undeclared]
     assert "is not declared" in run(install, cwd=root, environ=devpy_environ).err

@@ -56,7 +56,7 @@ class Worktrees(NamedTuple):
     def shared(self, root: Path, **environ: str) -> list[tuple[str, str, str]]:
         """Return state, text and mend of what doctor says of what is shared."""
         result = Devpy({**self.environ, **environ})("doctor", "--json", cwd=root)
-        found = [verdict for verdict in json.loads(result.out)["verdicts"] if verdict["check"] == "shared"]
+        found = [verdict for verdict in json.loads(result.out)["verdicts"] if verdict["check"] == "siblings"]
         return [(verdict["state"], verdict["text"], verdict["mend"]) for verdict in found]
 
 
@@ -101,7 +101,7 @@ def test_doctor_names_the_hook_and_its_mend_serves_a_plain_commit_in_every_workt
         assert worktrees.commit(worktrees.feature) == own_module(worktrees.feature)
         assert worktrees.commit(worktrees.main) == own_module(worktrees.main)
         ((state, text, _),) = worktrees.shared(worktrees.feature)
-        assert (state, text) == ("ok", "no hook and no Jupyter kernel leads into one worktree")
+        assert (state, text) == ("ok", "nothing leads into the other worktree")
     finally:
         worktrees.hook.write_text(before, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Whether anything leads the overlay's interpreter into another worktree of the same repository."""
+"""Whether anything leads into another worktree of the same repository, or leads all worktrees into one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...overlay.editables import installed
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
 from .. import probe
 from ..mends import removal
+from ..shared_files import shared_file_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; `pythonpath` checks what PYTHONPATH leads to."""
-    verdicts = [*_declared_verdicts(setup), *_entry_verdicts(setup)]
+    verdicts = [*_declared_verdicts(setup), *_entry_verdicts(setup), *shared_file_verdicts(setup)]
     yield from verdicts
     if not verdicts:
         count = len(setup.siblings)
