@@ -21,10 +21,25 @@ _SHELL_PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "activ
 
 _SHELL_VARIABLES = frozenset(
     {
-        "_",
         "BASH",
         "BASHOPTS",
+        "BASHPID",
+        "BASH_ARGC",
+        "BASH_ARGV",
+        "BASH_ARGV0",
+        "BASH_COMMAND",
+        "BASH_LINENO",
+        "BASH_SOURCE",
+        "BASH_SUBSHELL",
+        "BASH_VERSINFO",
         "BASH_VERSION",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTCMD",
         "IFS",
         "LINENO",
         "OPTIND",
@@ -32,11 +47,15 @@ _SHELL_VARIABLES = frozenset(
         "PPID",
         "PS4",
         "RANDOM",
+        "SECONDS",
         "SHELLOPTS",
         "SHLVL",
+        "SRANDOM",
+        "UID",
+        "_",
     }
 )
-"""Variables that a starting shell obeys, drops or replaces."""
+"""Variables that a shell obeys, drops, replaces, or does not let anybody set; see bash(1), *Shell Variables*."""
 
 _SET_IN_SHELL = ("BASH_ENV", "PS1", "PS2")
 """Variables that a starting bash obeys or drops; it passes them on if they are set once it runs."""

@@ -451,6 +451,16 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0="), min_size
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
+@pytest.mark.parametrize("name", ["UID", "EUID", "GROUPS", "SECONDS", "EPOCHSECONDS", "BASH_VERSINFO", "DIRSTACK"])
+def test_a_variable_that_is_special_to_bash_passes_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "nothing.sh").write_text("")
+    activation = Activation({"PATH": SYSTEM}, [], {name: "x", "PATH": SYSTEM}, [str(tmp_path / "nothing.sh")])
+    words, environ = prepare(["env", "-0"], activation, first_on_path=["/f"], additions={}, cwd=str(tmp_path))
+    completed = subprocess.run(words, env=environ, cwd=tmp_path, capture_output=True, check=False)
+    assert completed.stderr == b""
+    assert f"{name}=x".encode() in completed.stdout.split(b"\0")
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     exports=st.dictionaries(NAMES, VALUES, max_size=4),
