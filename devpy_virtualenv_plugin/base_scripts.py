@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from devpy_pip_guard import distributions
@@ -60,16 +60,17 @@ exec(compile(source, __file__, "exec"))
 """
 
 
-def link(venv: Path, base: Path, python: str) -> tuple[str, ...]:
+def link(venv: Path, base: Path, python: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Make an overlay hold a link for every console script of the base, and no link for one that is gone.
 
-    Those of a distribution that the overlay has as well are not run: the overlay has its own, or has dropped it. Other
-    files in the overlay's `bin`, such as the console script of an editable, stay as they are.
+    Those of a distribution that the overlay has as well have one only in the second folder, where they are not run: the
+    overlay has its own, or has dropped it. Other files in the overlay's `bin`, such as the console script of an
+    editable, stay as they are.
 
     :param venv: the overlay, absolute
     :param base: the prefix of the conda environment, absolute
     :param python: the folder of its Python in `lib`
-    :return: the names of the scripts
+    :return: the names of the scripts, and of those of them that are not run
     """
     launcher = venv / LAUNCHER
     launcher.parent.mkdir(parents=True, exist_ok=True)
@@ -80,12 +81,12 @@ def link(venv: Path, base: Path, python: str) -> tuple[str, ...]:
     text = with_shebang(venv / "bin" / "python", body)
     launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
     launcher.chmod(0o755)
-    for folder in SCRIPT_FOLDERS:
-        _link_in(venv / folder, os.path.relpath(LAUNCHER, folder), names)
-    return names
+    for folder, linked in zip(SCRIPT_FOLDERS, ([name for name in names if name not in owners], names)):
+        _link_in(venv / folder, os.path.relpath(LAUNCHER, folder), linked)
+    return names, tuple(sorted(owners))
 
 
-def _link_in(folder: Path, target: str, names: tuple[str, ...]) -> None:
+def _link_in(folder: Path, target: str, names: Collection[str]) -> None:
     folder.mkdir(exist_ok=True)
     for entry in list(os.scandir(folder)):
         if entry.is_symlink() and os.readlink(entry.path) == target and entry.name not in names:

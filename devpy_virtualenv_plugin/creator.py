@@ -114,9 +114,10 @@ class DevpyCreator(Creator, Describe):
             self._link_interpreter()
             self.purelib.mkdir(parents=True, exist_ok=True)
             startup.write(self.purelib, self._base_site_packages, self.exe, has_tomllib=self._python.minor >= (3, 11))
-            names = base_scripts.link(self.dest, self.base, self._python.name)
+            scripts, replaced = base_scripts.link(self.dest, self.base, self._python.name)
             stamp = record.site_stamp(os.fspath(self.purelib))
-            record.write(unfinished._replace(complete=True, built=True, site_stamp=stamp, scripts=names))
+            complete = unfinished._replace(complete=True, built=True, site_stamp=stamp)
+            record.write(complete._replace(scripts=scripts, replaced_scripts=replaced))
 
     def set_pyenv_cfg(self) -> None:
         """Fill in what virtualenv writes to pyvenv.cfg when it has finished: what `create` has written there."""

@@ -57,6 +57,8 @@ class Record(NamedTuple):
     """What `site_stamp` gave for the overlay when devpy last changed it or looked through it."""
     scripts: tuple[str, ...] = ()
     """The names of the base's console scripts, each of which has a link in the overlay."""
+    replaced_scripts: tuple[str, ...] = ()
+    """Those of them that are not run, since the overlay has their distribution as well."""
 
 
 def read(venv: str) -> Record | None:
@@ -168,6 +170,7 @@ def _parse(data: Any) -> Record:
         built=data["built"] is True,
         has_deps=data["has_deps"] is True,
         editables=editables,
-        scripts=tuple(str(name) for name in data.get("scripts", ())),
+        scripts=tuple(map(str, data.get("scripts", ()))),
+        replaced_scripts=tuple(map(str, data.get("replaced_scripts", ()))),
         **texts,
     )

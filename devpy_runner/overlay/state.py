@@ -144,15 +144,15 @@ def missing_parts(venv: str, python: str) -> list[str]:
     return missing if missing or has_pyvenv_cfg(venv) else [os.path.join(venv, pyvenv_cfg.FILE_NAME)]
 
 
-def missing_scripts(venv: str, recorded: Record, folders: tuple[str, ...] = SCRIPT_FOLDERS) -> list[str]:
+def missing_scripts(venv: str, recorded: Record) -> list[str]:
     """Return the names of the base's console scripts for which an overlay lacks a link.
 
     :param venv: the overlay, absolute
     :param recorded: its record
-    :param folders: where in the overlay to look for one in each
     """
-    there = [set(names_in(os.path.join(venv, folder))) for folder in folders]
-    return [name for name in recorded.scripts if not all(name in names for names in there)]
+    in_bin, in_second_folder = (set(names_in(os.path.join(venv, folder))) for folder in SCRIPT_FOLDERS)
+    in_bin.update(recorded.replaced_scripts)
+    return [name for name in recorded.scripts if name not in in_bin or name not in in_second_folder]
 
 
 def falls_through(venv: str, recorded: Record) -> bool:
@@ -161,8 +161,8 @@ def falls_through(venv: str, recorded: Record) -> bool:
     :param venv: the overlay, absolute
     :param recorded: the overlay's record
     """
-    is_whole = may_execute(os.path.join(venv, LAUNCHER)) and not missing_scripts(venv, recorded, SCRIPT_FOLDERS[1:])
-    return not is_whole
+    linked = names_in(os.path.join(venv, SCRIPT_FOLDERS[1]))
+    return not (may_execute(os.path.join(venv, LAUNCHER)) and set(recorded.scripts) <= set(linked))
 
 
 def parts(venv: str, python: str) -> list[str]:

@@ -288,8 +288,8 @@ def _write_record(config: Config, updated: Record) -> None:
     stamp = record.site_stamp(site_packages(config.venv, updated.python))
     # Where the overlay has lost a script, the base's script of that name is linked.
     if stamp != updated.site_stamp or missing_scripts(config.venv, updated):
-        scripts = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
-        updated = updated._replace(scripts=scripts)
+        scripts, replaced = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
+        updated = updated._replace(scripts=scripts, replaced_scripts=replaced)
     complete = updated._replace(complete=True, base_name=config.base, editables=declared, site_stamp=stamp)
     if complete != record.read(config.venv):
         record.write(complete)

@@ -200,7 +200,8 @@ def test_variables(root: Path, environment: CondaEnvironment, devpy: Devpy) -> N
     assert got["CONDA_PREFIX"] == str(environment.prefix)
     assert got["CONDA_DEFAULT_ENV"] == environment.name
     assert got["CONDA_SHLVL"] == "1"
-    assert got["PATH"].split(":")[:2] == [f"{root}/.venv/bin", f"{environment.prefix}/bin"]
+    front = [f"{root}/.venv/bin", f"{root}/.venv/lib/devpy/bin", f"{environment.prefix}/bin"]
+    assert got["PATH"].split(":")[:3] == front
     assert "PYTHONPATH" not in got
 
 

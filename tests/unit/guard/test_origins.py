@@ -207,7 +207,7 @@ def test_names_that_setuptools_recorded(overlay: Overlay, tmp_path: Path) -> Non
         ("Import-Name: one\nImport-Name: one.part\n", ["one"], ["one"]),
         ("Import-Name: ns.inner\nImport-Namespace: ns\n", ["ns.inner"], ["ns.inner"]),
         ("Import-Name: ns.deep.er.est\nImport-Namespace: ns\nImport-Namespace: ns.deep\n", ["ns.deep.er.est"], []),
-        ("Import-Namespace: ns\n", ["ns.inner", "ns.single"], ["ns.inner"]),
+        ("Import-Namespace: ns\n", ["ns.deep.er.est", "ns.inner", "ns.single"], ["ns.inner"]),
         ("Import-Name: one.part\n", ["one"], ["one"]),
     ],
     ids=["one of several", "private", "module", "with its part", "inside", "deep inside", "namespace", "part alone"],

@@ -264,7 +264,8 @@ def test_scripts_of_a_distribution_that_the_overlay_has(shared: tuple[Path, Path
     base_scripts.link(venv, base, PYTHON)
     assert run(venv / "bin" / "old") == "of the overlay"
     assert run(venv / "bin" / "tool").endswith("__main__ []")
-    for script in (venv / "bin" / "old-window", venv / devpy_pip_guard.BASE_SCRIPTS / "old"):
+    assert not os.path.lexists(venv / "bin" / "old-window")
+    for script in (venv / devpy_pip_guard.BASE_SCRIPTS / script for script in ("old-window", "old")):
         done = subprocess.run([script], check=False, capture_output=True, encoding="utf-8", env={})
         problem, mend = done.stderr.splitlines()
         has_none = f"the sample-name in {venv} has no such script"
@@ -294,5 +295,6 @@ def test_scripts_of_the_bases_egg_link(shared: tuple[Path, Path], tmp_path: Path
     (base / SITE_PACKAGES / "My-Egg.egg-link").write_text(f"{tmp_path}/src\n.", encoding="utf-8")
     add_metadata(venv, "my_egg-2.0.dist-info", "my-egg")
     base_scripts.link(venv, base, PYTHON)
-    done = subprocess.run([venv / "bin" / "tool"], check=False, capture_output=True, encoding="utf-8", env={})
+    tool = venv / devpy_pip_guard.BASE_SCRIPTS / "tool"
+    done = subprocess.run([tool], check=False, capture_output=True, encoding="utf-8", env={})
     assert done.stderr.startswith(f"devpy: tool: the my-egg in {venv} has no such script")
