@@ -13,7 +13,7 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import read_bytes
 from devpy_virtualenv_plugin.mends import command
 
-from ..plugin import WARNING, Skipped, Verdict
+from ..plugin import WARNING, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,8 +52,8 @@ def _overlays(setup: WorktreeSetup) -> dict[str, str]:
 
 def _hook_verdicts(setup: WorktreeSetup, overlays: dict[str, str]) -> Iterator[Verdict]:
     asked = setup.git("rev-parse", "--git-path", "hooks")
-    if asked.code != 0:
-        raise Skipped(asked.failure)
+    if asked.code != 0:  # the check of git tells
+        return
     folder = os.path.realpath(os.path.join(setup.root, asked.out.rstrip("\n")))
     is_own = is_inside(folder, setup.root) and not is_inside(folder, os.path.join(setup.root, ".git"))
     for name in _names(folder):

@@ -137,7 +137,8 @@ def test_same_environment_as_devpys_until_deactivate(
     assert comparable(active) == comparable(wanted)
     assert after == before
     assert active["SAMPLE_ODD"] == 'it\'s $HOME, \\ and "é"\nnext line '
-    assert active["PATH"].startswith(f"{root}/.venv/bin:{active['CONDA_PREFIX']}/bin:")
+    front = f"{root}/.venv/bin:{root}/.venv/lib/devpy/bin:{active['CONDA_PREFIX']}/bin:"
+    assert active["PATH"].startswith(front)
 
 
 def test_from_an_active_conda_environment(

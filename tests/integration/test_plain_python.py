@@ -90,7 +90,7 @@ def test_from_an_empty_environment(root: Path, environment: CondaEnvironment) ->
     assert got["SAMPLE_ROOT"] == f"{root}/data"
     assert got["VIRTUAL_ENV"] == f"{root}/.venv"
     assert got["PYTHONNOUSERSITE"] == got["PIP_REQUIRE_VIRTUALENV"] == "1"
-    assert got["PATH"].split(":")[:2] == [f"{root}/.venv/bin", f"{prefix}/bin"]
+    assert got["PATH"].split(":")[:3] == [f"{root}/.venv/bin", f"{root}/.venv/lib/devpy/bin", f"{prefix}/bin"]
     assert got["PATH"].endswith(os.defpath)
 
 
@@ -116,18 +116,19 @@ def test_callers_value_counts_where_activation_lets_it(root: Path, environment: 
 
 
 def test_path_holds_everything_once(root: Path, environment: CondaEnvironment) -> None:
-    ours = [f"{root}/.venv/bin", f"{environment.prefix}/bin"]
+    ours = [f"{root}/.venv/bin", f"{root}/.venv/lib/devpy/bin", f"{environment.prefix}/bin"]
     path = variables(root, environ={"PATH": ":".join(["/first", *reversed(ours), "/last"])})["PATH"].split(":")
-    assert path[:2] == ours
+    assert path[:3] == ours
     assert path[-2:] == ["/first", "/last"]
-    assert [path.count(entry) for entry in ours] == [1, 1]
+    assert [path.count(entry) for entry in ours] == [1, 1, 1]
 
 
 def test_where_the_base_is_active_the_overlays_programs_come_first(root: Path, environment: CondaEnvironment) -> None:
     base = {"CONDA_PREFIX": str(environment.prefix), "LD_LIBRARY_PATH": f"{environment.prefix}/lib:/mine"}
     callers = {**base, "DEVPY_TEST_CONFIG": "changed since", "PATH": f"{environment.prefix}/bin:/usr/bin:/bin"}
     got = variables(root, environ=callers)
-    own = {"PATH": f"{root}/.venv/bin:{callers['PATH']}", "VIRTUAL_ENV": f"{root}/.venv", "UV_SYSTEM_PYTHON": "0"}
+    path = f"{root}/.venv/bin:{root}/.venv/lib/devpy/bin:{callers['PATH']}"
+    own = {"PATH": path, "VIRTUAL_ENV": f"{root}/.venv", "UV_SYSTEM_PYTHON": "0"}
     given = {"PYTHONNOUSERSITE": "1", "PIP_REQUIRE_VIRTUALENV": "1", "SAMPLE_ROOT": f"{root}/data"}
     assert {name: got[name] for name in {*got} - {"LC_CTYPE"}} == {**callers, **own, **given}
 

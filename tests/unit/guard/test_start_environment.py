@@ -124,16 +124,17 @@ def test_nothing_for_another_base(venv: Path) -> None:
 @pytest.mark.parametrize(
     ("callers", "path"),
     [
-        (f"{BASE}/bin:/usr/bin", f"{{venv}}/bin:{BASE}/bin:/usr/bin"),
-        (f"/mine:{BASE}/bin:{{venv}}/bin:/usr/bin", f"{{venv}}/bin:/mine:{BASE}/bin:/usr/bin"),
-        ("", f"{{venv}}/bin:{os.defpath}"),
+        (f"{BASE}/bin:/usr/bin", f"{{front}}:{BASE}/bin:/usr/bin"),
+        (f"/mine:{BASE}/bin:{{venv}}/bin:/usr/bin", f"{{front}}:/mine:{BASE}/bin:/usr/bin"),
+        ("", f"{{front}}:{os.defpath}"),
     ],
 )
 def test_where_the_base_is_active_only_devpys_own(venv: Path, callers: str, path: str) -> None:
     leave(venv, *RULES, "OWN", "ours", "", own=1)
     got = supplied(CONDA_PREFIX=BASE, PATH=callers.format(venv=venv), WRAPPED="/ours:3", KEPT="2")
     expected = {"CONDA_PREFIX": BASE, "WRAPPED": "/ours:3", "KEPT": "2"}
-    assert got == {**expected, "OWN": "ours", "PATH": path.format(venv=venv)}
+    front = f"{venv}/bin:{venv}/{devpy_pip_guard.BASE_SCRIPTS}"
+    assert got == {**expected, "OWN": "ours", "PATH": path.format(front=front)}
 
 
 def test_where_the_base_is_active_a_declared_path_counts(venv: Path) -> None:
