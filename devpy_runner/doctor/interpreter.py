@@ -95,7 +95,7 @@ def parse(ran: Ran) -> Any:
 
 
 def _raise(ran: Ran) -> Any:
-    if "No module named '_devpy_guard.origins'" in ran.err:
+    if "No module named '_devpy_guard." in ran.err:
         raise Skipped(MADE_BY_ANOTHER_DEVPY)
     raise Skipped(f"the overlay's Python {ran.failure}")
 
