@@ -42,11 +42,16 @@ for source in sources:
     py_compile.compile(source, source + "c", doraise=True, optimize=2, invalidation_mode=unchecked)
 names = {os.path.relpath(source + "c", guard) for source in sources}
 compressed = names - {"__init__.pyc"}
-with zipfile.ZipFile(rest + ".new", "w", zipfile.ZIP_DEFLATED) as archive:
-    for name in sorted(compressed):
-        with open(os.path.join(guard, name), "rb") as stream:
-            archive.writestr(zipfile.ZipInfo(name), stream.read(), zipfile.ZIP_DEFLATED)
-os.replace(rest + ".new", rest)
+try:
+    with zipfile.ZipFile(rest + ".new", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(compressed):
+            with open(os.path.join(guard, name), "rb") as stream:
+                archive.writestr(zipfile.ZipInfo(name), stream.read(), zipfile.ZIP_DEFLATED)
+    os.replace(rest + ".new", rest)
+except OSError:  # a full disk
+    if os.path.exists(rest + ".new"):
+        os.unlink(rest + ".new")
+    raise
 for path in [*sources, *(os.path.join(guard, name) for name in compressed)]:
     os.unlink(path)
 for name in os.listdir(guard):
