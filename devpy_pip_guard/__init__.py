@@ -184,9 +184,9 @@ def _take_off_path(venv: str) -> None:
     """Take the programs of an overlay off PATH, such as another overlay's, which would run that overlay's code."""
     import os
 
-    programs = _programs(venv)
+    folders = programs(venv)
     entries = os.environ.get("PATH", "").split(os.pathsep)
-    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry not in programs])
+    os.environ["PATH"] = os.pathsep.join([entry for entry in entries if entry not in folders])
 
 
 def _put_first(venv: str) -> None:
@@ -194,10 +194,11 @@ def _put_first(venv: str) -> None:
     import os
 
     _take_off_path(venv)
-    os.environ["PATH"] = os.pathsep.join([*_programs(venv), os.environ["PATH"] or os.defpath])
+    os.environ["PATH"] = os.pathsep.join([*programs(venv), os.environ["PATH"] or os.defpath])
 
 
-def _programs(venv: str) -> "list[str]":
+def programs(venv: str) -> "list[str]":
+    """Return the folders of an overlay's programs, absolute, in their order on PATH."""
     return [f"{venv}/bin", f"{venv}/{BASE_SCRIPTS}"]
 
 

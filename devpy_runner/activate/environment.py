@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard import BASE_SCRIPTS
+from devpy_pip_guard import programs
 
 from .activation import Activation, CondaSettings, activate
 
@@ -29,7 +29,7 @@ class Environment:
     def __init__(self, activation: Activation, venv: str, variables: dict[str, str], cwd: str) -> None:
         self.activation = activation
         self.venv = venv
-        self.first_on_path = _programs(venv)
+        self.first_on_path = programs(venv)
         self.variables = variables
         self.cwd = cwd
 
@@ -89,13 +89,8 @@ def _without_other_environments(environ: Mapping[str, str], venv: str) -> dict[s
     active = environ.get("VIRTUAL_ENV", venv)
     if active != venv and _is_overlay(active):
         entries = cleaned.get("PATH", os.defpath).split(os.pathsep)
-        cleaned["PATH"] = os.pathsep.join(entry for entry in entries if entry not in _programs(active))
+        cleaned["PATH"] = os.pathsep.join(entry for entry in entries if entry not in programs(active))
     return cleaned
-
-
-def _programs(venv: str) -> list[str]:
-    """Return the folders of an overlay's programs, absolute, in their order on PATH."""
-    return [f"{venv}/bin", f"{venv}/{BASE_SCRIPTS}"]
 
 
 def _is_overlay(venv: str) -> bool:
