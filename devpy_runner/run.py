@@ -33,9 +33,7 @@ def run(command: list[str], cwd: str | None, *, sync: bool) -> NoReturn:
     root = current_root(environ)
     cache = run_cache.read(root, environ)
     folder = root if cwd is None else _folder(root, cwd)
-    # The cache was written for a command at the root; relative entries of PYTHONPATH start from the command's folder.
-    fits_folder = folder == root or not environ.get("PYTHONPATH")
-    if cache is None or not fits_folder or not cache.holds(environ):
+    if cache is None or not run_cache.serves(root, folder, environ) or not cache.holds(environ):
         from .settle import settle
 
         cache = settle(root, environ, folder, sync=sync)

@@ -54,8 +54,8 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         _warn(warning)
     variables = overlay_variables(config, root, base)
     cache = RunCache(root, config.file, config.venv, base, variables, settings, observations.evidence())
-    is_usual = folder == root or not environ.get("PYTHONPATH")  # whose relative entries start from the folder
-    if overlay.state == CURRENT and has_current_start_variables and is_usual and not warnings:
+    is_lasting = overlay.state == CURRENT and has_current_start_variables and not warnings
+    if is_lasting and run_cache.serves(root, folder, environ):
         run_cache.write(cache, environ)  # otherwise the next run has to come here again
     return cache
 

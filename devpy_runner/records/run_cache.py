@@ -97,6 +97,16 @@ class RunCache:
         return self.evidence is not None and self.evidence.holds(environ)
 
 
+def serves(root: str, folder: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a run cache is of use to a command: relative entries of PYTHONPATH start from where that runs.
+
+    :param root: the worktree root, absolute, where the command runs that a cache is written for
+    :param folder: where the command at hand runs, absolute
+    :param environ: the caller's environment variables
+    """
+    return folder == root or not environ.get("PYTHONPATH")
+
+
 def format_gap(state: str, names: list[str]) -> str:
     """Return what `Evidence.gaps` says of a folder.
 
