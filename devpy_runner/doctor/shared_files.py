@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from devpy_pip_guard import is_inside
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import read_bytes
+from devpy_pip_guard.files import names_in, read_bytes
 from devpy_virtualenv_plugin.mends import command
 
 from ..plugin import WARNING, Verdict
@@ -56,7 +56,7 @@ def _hook_verdicts(setup: WorktreeSetup, overlays: dict[str, str]) -> Iterator[V
         return
     folder = os.path.realpath(os.path.join(setup.root, asked.out.rstrip("\n")))
     is_own = is_inside(folder, setup.root) and not is_inside(folder, os.path.join(setup.root, ".git"))
-    for name in _names(folder):
+    for name in sorted(names_in(folder)):
         file = os.path.join(folder, name)
         text = _text(file)
         root = _owner(text, overlays)
@@ -75,7 +75,7 @@ def _mend(hook: str, text: str) -> str:
 
 def _kernel_verdicts(setup: WorktreeSetup, overlays: dict[str, str]) -> Iterator[Verdict]:
     for folder in _kernel_folders(setup):
-        for name in _names(folder):
+        for name in sorted(names_in(folder)):
             file = os.path.join(folder, name, "kernel.json")
             root = _owner(_kernel_command(file), overlays)
             if root is not None:
@@ -86,11 +86,11 @@ def _kernel_verdicts(setup: WorktreeSetup, overlays: dict[str, str]) -> Iterator
 def _kernel_folders(setup: WorktreeSetup) -> list[str]:
     """Return the folders in which Jupyter looks for kernels, but those of single environments other than the base."""
     environ = setup.environ
-    users = [os.path.join(environ[name], "jupyter") for name in ("XDG_DATA_HOME",) if environ.get(name)]
+    data_home = [os.path.join(environ["XDG_DATA_HOME"], "jupyter")] if environ.get("XDG_DATA_HOME") else []
     homes = [place.replace("~", environ["HOME"], 1) for place in _USERS_KERNELS if environ.get("HOME")]
     listed = [*environ.get("JUPYTER_PATH", "").split(os.pathsep), environ.get("JUPYTER_DATA_DIR", "")]
     base = os.path.join(setup.base, "share", "jupyter")
-    folders = [os.path.join(folder, "kernels") for folder in (*listed, *users, *homes, base) if folder]
+    folders = [os.path.join(folder, "kernels") for folder in (*listed, *data_home, *homes, base) if folder]
     return [*dict.fromkeys(map(os.path.realpath, folders))]
 
 
@@ -106,13 +106,6 @@ def _kernel_command(file: str) -> str:
 def _owner(text: str, overlays: dict[str, str]) -> str | None:
     """Return the root of the worktree whose overlay a text names."""
     return next((root for venv, root in overlays.items() if f"{venv}/" in text), None)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
 
 
 def _text(file: str) -> str:
