@@ -142,6 +142,23 @@ def with_parents(folder: str) -> Iterator[str]:
         yield folder
 
 
+def git_dir(root: str) -> str:
+    """Return git's folder for the worktree at a root, which need not be there; empty if that is no git worktree.
+
+    :param root: absolute
+    """
+    dot_git = os.path.join(root, ".git")
+    if is_file(os.path.join(dot_git, "HEAD")):
+        return dot_git
+    if not is_file(dot_git):
+        return ""
+    try:
+        pointer = read_bytes(dot_git)  # of a linked worktree or a submodule
+    except DevpyError:
+        return dot_git  # there is nothing in it; git knows what is wrong
+    return os.path.join(root, os.fsdecode(pointer).partition("gitdir:")[2].strip())
+
+
 def expand_user(path: str) -> str:
     """Do what `os.path.expanduser` does."""
     if path.startswith("~"):

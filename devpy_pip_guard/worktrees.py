@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Iterator
 
-from .files import is_file, note_read, real_path, with_parents
+from .files import git_dir, note_read, real_path, with_parents
 
 
 def roots(path: str) -> Iterator[str]:
@@ -16,8 +16,7 @@ def roots(path: str) -> Iterator[str]:
     """
     for start in dict.fromkeys([os.path.abspath(path), os.path.realpath(path)]):
         for folder in with_parents(start):
-            dot_git = os.path.join(folder, ".git")
-            if os.path.isfile(dot_git) or os.path.isfile(os.path.join(dot_git, "HEAD")):
+            if git_dir(folder):
                 yield os.path.realpath(folder)
 
 
@@ -26,10 +25,8 @@ def repository(root: str) -> str:
 
     :param root: of one of them, absolute
     """
-    git_dir = os.path.join(root, ".git")
-    if is_file(git_dir):  # a linked worktree or a submodule
-        git_dir = os.path.join(root, _text(git_dir).partition("gitdir:")[2].strip())
-    return real_path(os.path.join(git_dir, _text(os.path.join(git_dir, "commondir")).strip()))
+    git_folder = git_dir(root) or os.path.join(root, ".git")
+    return real_path(os.path.join(git_folder, _text(os.path.join(git_folder, "commondir")).strip()))
 
 
 def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:

@@ -6,11 +6,11 @@ import os
 
 from devpy_pip_guard import is_inside
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_dir, is_file, note_read, read_bytes, real_path, with_parents
+from devpy_pip_guard.files import exists, git_dir, is_dir, is_file, note_read, real_path, with_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _REDIRECTIONS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM")
 """With one of these set, only git itself can tell where the worktree is, unless it has set GIT_DIR for a hook."""
@@ -30,6 +30,7 @@ _OTHER_MARKS = (".hg", ".jj", ".sl")
 """What stands at the root of a working copy of Mercurial, Jujutsu or Sapling."""
 
 _CONFIG = "devpy.toml"
+"""As `devpy_pip_guard.config` has it: to import that takes longer than a command may."""
 
 
 def current_folder() -> str:
@@ -51,10 +52,13 @@ def current_root(environ: Mapping[str, str]) -> str:
     """
     folder = current_folder()
     root = find_root(folder, environ)
-    for config in unused_configs(folder, root):
+    for config in _configs_inside(root, folder):
+        from devpy_virtualenv_plugin.mends import command
+
         from .messages import tell
 
-        mend = f"if it is to count, give its folder a repository of its own: git init {os.path.dirname(config)}"
+        init = command("git", "init", os.path.dirname(config))
+        mend = f"if it is to count, give its folder a repository of its own: {init}"
         tell(f"warning: {config} is not used: the worktree around it is {root}\n  {mend}")
     return root
 
@@ -69,34 +73,17 @@ def find_root(folder: str, environ: Mapping[str, str]) -> str:
     :param environ: the caller's environment variables
     :raises DevpyError: if there is no root, or git refuses to tell it
     """
-    root = _working_copy(folder)
-    if any(name in environ for name in _REDIRECTIONS) and not _is_in_hook(root, folder, environ):
+    real_folder = real_path(folder)
+    root, git_folder = _working_copy(real_folder)
+    redirections = [name for name in _REDIRECTIONS if name in environ]
+    if redirections and not (redirections == ["GIT_DIR"] and _is_hooks_git_dir(git_folder, folder, environ["GIT_DIR"])):
         return _ask_git(folder, os.environ)
-    git_dir = _git_dir(root) if root else None
-    if git_dir is not None:
-        moves = _may_move_root(git_dir)
-        return _ask_git(folder, without_locations(os.environ)) if moves or _is_in_git_dir(folder, root) else root
-    if root:
-        return root
-    configured = unused_configs(folder, os.sep)
-    if configured:
-        return os.path.dirname(configured[0])
-    raise _outside_error(folder)
-
-
-def unused_configs(folder: str, root: str) -> list[str]:
-    """Return each devpy.toml between a folder and the root around it, without the root's own; the nearest first.
-
-    :param folder: absolute
-    :param root: absolute, without symlinks
-    """
-    configs = []
-    for parent in with_parents(real_path(folder)):
-        if parent == root:
-            break
-        if is_file(os.path.join(parent, _CONFIG)):
-            configs.append(os.path.join(parent, _CONFIG))
-    return configs
+    if git_folder and (_may_move_root(git_folder) or is_inside(real_folder, os.path.join(root, ".git"))):
+        return _ask_git(folder, without_locations(os.environ))  # git does not count its folder as part of the worktree
+    root = root or next(map(os.path.dirname, _configs_inside(os.sep, real_folder)), "")
+    if not root:
+        raise _outside_error(folder)
+    return root
 
 
 def without_locations(environ: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +114,7 @@ def is_managed_elsewhere(other_root: str, root: str) -> bool:
     :param other_root: the root of the other worktree, absolute
     :param root: the root of this worktree, absolute
     """
-    return is_same_repository(root, other_root) or exists(os.path.join(other_root, "devpy.toml"))
+    return is_same_repository(root, other_root) or exists(os.path.join(other_root, _CONFIG))
 
 
 def is_same_repository(root: str, other_root: str) -> bool:
@@ -137,74 +124,84 @@ def is_same_repository(root: str, other_root: str) -> bool:
     return repository(root) == repository(other_root)
 
 
-def _working_copy(folder: str) -> str:
-    """Return the root of the innermost working copy of any kind around a folder, as far as files tell; else empty."""
-    for parent in with_parents(real_path(folder)):
-        if _git_dir(parent) is not None or any(is_dir(os.path.join(parent, mark)) for mark in _OTHER_MARKS):
-            return parent
-    return ""
+def _working_copy(folder: str) -> tuple[str, str]:
+    """Return the root of the innermost working copy around a folder, and git's folder for it; empty for none.
 
-
-def _git_dir(root: str) -> str | None:
-    """Return git's folder for the worktree at a root, which need not be there; None if it is no git worktree."""
-    dot_git = os.path.join(root, ".git")
-    if is_file(os.path.join(dot_git, "HEAD")):
-        return dot_git
-    if not is_file(dot_git):
-        return None
-    line = os.fsdecode(read_bytes(dot_git)).partition("gitdir:")[2]
-    return os.path.join(root, line.strip())
-
-
-def _is_in_hook(root: str, folder: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether the variables are those that git sets in the hooks of the worktree at a root.
-
-    In those of a linked worktree it sets GIT_DIR without GIT_WORK_TREE, and would itself take any folder for the root.
+    :param folder: a real path
     """
-    if [name for name in _REDIRECTIONS if name in environ] != ["GIT_DIR"]:
-        return False
-    git_dir = _git_dir(root) if root else None
-    return git_dir is not None and real_path(git_dir) == real_path(os.path.join(folder, environ["GIT_DIR"]))
+    for parent in with_parents(folder):
+        git_folder = git_dir(parent)
+        if git_folder or any(is_dir(os.path.join(parent, mark)) for mark in _OTHER_MARKS):
+            return parent, git_folder
+    return "", ""
 
 
-def _is_in_git_dir(folder: str, root: str) -> bool:
-    """Tell whether a folder lies in git's own, which git does not count as part of the worktree."""
-    return is_inside(real_path(folder), os.path.join(root, ".git"))
+def _configs_inside(root: str, folder: str) -> Iterator[str]:
+    """Yield each devpy.toml between a folder and the root around it, without the root's own; the nearest first.
+
+    :param root: a real path
+    :param folder: a real path
+    """
+    for parent in with_parents(folder):
+        if parent == root:
+            return
+        config = os.path.join(parent, _CONFIG)
+        if is_file(config):
+            yield config
 
 
-def _may_move_root(git_dir: str) -> bool:
+def _is_hooks_git_dir(git_folder: str, folder: str, given: str) -> bool:
+    """Tell whether GIT_DIR is what git sets it to in the hooks of a linked worktree.
+
+    It does so without GIT_WORK_TREE, and would itself take any folder for the root there.
+
+    :param git_folder: git's folder for the worktree around the current folder; empty if there is none
+    :param folder: the current folder, absolute
+    :param given: the value of GIT_DIR
+    """
+    return bool(git_folder) and real_path(git_folder) == real_path(os.path.join(folder, given))
+
+
+def _may_move_root(git_folder: str) -> bool:
     """Tell whether the repository's configuration may say that the worktree is elsewhere, or that there is none.
 
     A linked worktree has a place of its own, whatever the configuration says that it shares.
     """
-    if is_file(os.path.join(git_dir, "commondir")):
+    if is_file(os.path.join(git_folder, "commondir")):
         return False
-    keys = _keys(os.path.join(git_dir, "config"))
-    if "extensions.worktreeconfig" in keys:
-        keys |= _keys(os.path.join(git_dir, "config.worktree"))
-    return not keys.isdisjoint(("core.worktree", "core.bare=true", "include.path", "unreadable"))
+    settings = _git_settings(os.path.join(git_folder, "config"))
+    if settings is not None and "extensions.worktreeconfig" in settings:
+        own = _git_settings(os.path.join(git_folder, "config.worktree"))
+        settings = None if own is None else {**settings, **own}
+    if settings is None:
+        return True
+    is_bare = settings.get("core.bare", "false") not in ("false", "no", "off", "0")
+    return is_bare or not settings.keys().isdisjoint(("core.worktree", "include.path", "includeif.path"))
 
 
-def _keys(config: str) -> set[str]:
-    """Return what a git configuration sets of what matters here, and `unreadable` if that cannot be told."""
+def _git_settings(config: str) -> dict[str, str] | None:
+    """Return what a git configuration sets, keys and values in lower case and sections without their second part.
+
+    What is taken apart by hand is not always as git has it; where it matters, git is asked.
+
+    :return: nothing for a file that is not there; None for one that cannot be read
+    """
     note_read(config)
     try:
-        with open(config, "rb") as stream:
+        with open(config, encoding="utf-8", errors="replace") as stream:
             lines = stream.read().lower().splitlines()
     except FileNotFoundError:
-        return set()
+        return {}
     except OSError:
-        return {"unreadable"}
-    keys, section = set(), ""
-    for line in map(bytes.strip, lines):
-        if line.startswith(b"["):
-            section = line[1:].partition(b"]")[0].split()[0].decode("ascii", "replace") if line[1:].strip(b"] ") else ""
-            line = line.partition(b"]")[2].strip()
-        name, _, value = (part.strip() for part in line.partition(b"="))
-        key = f"{section.replace('includeif', 'include')}.{name.decode('ascii', 'replace')}"
-        is_false = value in (b"false", b"no", b"off", b"0")
-        keys.add("core.bare=true" if key == "core.bare" and not is_false else key)
-    return keys
+        return None
+    settings, section = {}, ""
+    for line in map(str.strip, lines):
+        if line.startswith("["):
+            header, _, line = line[1:].partition("]")
+            section = header.strip().partition(" ")[0]
+        name, _, value = line.partition("=")
+        settings[f"{section}.{name.strip()}"] = value.strip()
+    return settings
 
 
 def _ask_git(folder: str, environ: Mapping[str, str]) -> str:
@@ -212,23 +209,23 @@ def _ask_git(folder: str, environ: Mapping[str, str]) -> str:
 
     :raises DevpyError: with git's own words, if it refuses
     """
-    import shlex
     import subprocess
 
-    command = ["git", "rev-parse", "--show-toplevel"]
+    from devpy_virtualenv_plugin.mends import command
+
+    question = ["git", "rev-parse", "--show-toplevel"]
     try:
-        completed = subprocess.run(
-            command, cwd=folder, env={**environ, "LC_ALL": "C"}, capture_output=True, check=False
-        )
+        answer = subprocess.run(question, cwd=folder, env={**environ, "LC_ALL": "C"}, capture_output=True, check=False)
     except FileNotFoundError:
         raise DevpyError("git: command not found", "install git, or unset " + ", ".join(_REDIRECTIONS)) from None
-    if completed.returncode == 0:
-        return os.fsdecode(completed.stdout[:-1])  # the path may itself end in white space; the final newline is git's
-    lines = [line.strip() for line in os.fsdecode(completed.stderr).splitlines() if line.strip()]
-    problem, mend = ["", *lines][min(len(lines), 1)].replace("fatal: ", "", 1), lines[-1] if lines[1:] else ""
+    if answer.returncode == 0:
+        return os.fsdecode(answer.stdout[:-1])  # the path may itself end in white space; the final newline is git's
+    lines = [line.strip() for line in os.fsdecode(answer.stderr).splitlines() if line.strip()]
+    problem = lines[0].replace("fatal: ", "", 1) if lines else ""
     if not problem or problem.startswith(("not a git repository", "this operation must be run in a work tree")):
         raise _outside_error(folder)
-    raise DevpyError(f"{folder}: git: {problem}", mend or f"see what git says: git -C {shlex.quote(folder)} status")
+    mend = lines[-1] if len(lines) > 1 else f"see what git says: {command('git', '-C', folder, 'status')}"
+    raise DevpyError(f"{folder}: git: {problem}", mend)
 
 
 def _outside_error(folder: str) -> DevpyError:
