@@ -13,7 +13,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from typing import Iterable, Iterator, NamedTuple
 
-from . import SITE_PACKAGES, distributions, is_inside, is_same_file, site_files
+from . import SITE_PACKAGES, distributions, files, is_inside, is_same_file, site_files
 from .precedence import find_in_overlay
 
 _SOURCE_FOLDERS = ("src", "lib", "python")
@@ -188,7 +188,7 @@ class _Search:
             return False
         if self._distribution.top_level is not None or not (folders or has_finder):
             return True
-        has_stubs = any(entry.endswith("-stubs") for folder in folders for entry in _entries(folder))
+        has_stubs = any(entry.endswith("-stubs") for folder in folders for entry in files.names_in(folder))
         return has_stubs and not has_finder and not _importable(folders) - _BESIDE_THE_PACKAGE
 
     def _scripts_marked(self, module: Module) -> Module:
@@ -320,15 +320,8 @@ def _is_beside(file: str, info: str) -> bool:
 
 def _importable(folders: Iterable[str]) -> set[str]:
     """Return the names of modules, packages and possible namespaces in folders, which need not exist."""
-    names = {_module_name(entry) for folder in folders for entry in _entries(folder)}
+    names = {_module_name(entry) for folder in folders for entry in files.names_in(folder)}
     return {name for name in names if name.isidentifier() and name not in ("__init__", "__main__", "__pycache__")}
-
-
-def _entries(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:  # it does not exist, or this user may not read it
-        return []
 
 
 def _module_name(entry: str) -> str:

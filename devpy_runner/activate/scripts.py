@@ -101,5 +101,5 @@ def _extend(script: Path, top: str, end: str, quote: Callable[[str], str]) -> No
         return
     warning = f"devpy: warning: the conda environment is not activated: no devpy for {sys.executable}, or it has failed"
     words = {"python": sys.executable, "module": _MODULE, "program": _PROGRAM, "warning": warning}
-    beginning = top.format_map({"mark": _MARK, **{name: quote(word) for name, word in words.items()}})
-    replace_file(os.fspath(script), beginning + script.read_text(encoding="utf-8") + end)
+    opening = top.format_map({"mark": _MARK, **{name: quote(word) for name, word in words.items()}})
+    replace_file(os.fspath(script), opening + script.read_text(encoding="utf-8") + end)

@@ -11,7 +11,7 @@ from devpy_pip_guard.errors import DevpyError
 from ...overlay.editables import installed
 from ...plugin import OK, WARNING, Verdict, hookimpl
 from ...programs import run
-from ...worktree import find_root
+from ...worktree import find_root, without_locations
 from ..mends import removal
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
     except DevpyError:
         return ""
     # The caller's git variables would lead to the caller's repository.
-    environ = {name: value for name, value in setup.environ.items() if not name.startswith("GIT_")}
-    ran = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], environ, root)
+    ran = run(["git", "symbolic-ref", "--short", "--quiet", "HEAD"], without_locations(setup.environ), root)
     if ran.code == 0:
         return f" (branch {ran.out.strip()} of {root})"
     return f" (no branch, of {root})" if ran.code == _DETACHED else f" (of {root})"
