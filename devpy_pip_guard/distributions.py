@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 
+CONDA_PTH = "conda.pth"
+"""The file in site-packages that `conda develop` adds folders to."""
+
 _DIST_INFO = ".dist-info"
 _EGG_INFO = ".egg-info"
 _EGG_LINK = ".egg-link"
@@ -91,6 +94,15 @@ def project_folder(path: str) -> str:
         return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
     origin = f"{path}/direct_url.json"  # few have one, and an open that fails takes long
     return _editables_folder("".join(read_lines(origin))) if os.access(origin, os.R_OK) else ""
+
+
+def developed_folders(site_packages: str) -> list[str]:
+    """Return the folders that `conda develop` has put on the path, without symlinks; it leaves no metadata.
+
+    :param site_packages: absolute
+    """
+    lines = read_lines(os.path.join(site_packages, CONDA_PTH))
+    return [os.path.realpath(line) for line in lines if os.path.isabs(line)]
 
 
 def installed_files(path: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
-from . import OVERLAY, OVERLAY_RECORD, SITE_PACKAGES, origins, pyvenv_cfg, record, worktrees
+from . import BASE, OVERLAY, OVERLAY_RECORD, SITE_PACKAGES, origins, pyvenv_cfg, record, sibling_editables, worktrees
 from . import config as devpy_config
 from .errors import DevpyError
 from .origins import is_same
@@ -55,7 +55,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     packages = origins.packages()
     proof = Proof(session.config, overlay, packages)
     elsewhere = proof.tests_elsewhere(session.config.args)
-    refuse(session, [*elsewhere, *_undeclared_or_missing(overlay, packages), *proof.wrong_origins()])
+    unproved = [*_undeclared_or_missing(overlay, packages), *proof.editables_of_siblings()]
+    refuse(session, [*elsewhere, *unproved, *proof.wrong_origins()])
     session.config.pluginmanager.register(proof, _PROOF)
 
 
@@ -110,7 +111,8 @@ class Proof:
         self._packages = packages
         self._message = ""
         folders = [os.path.dirname(overlay.venv), *overlay.declared]
-        self._roots = list(dict.fromkeys(root for path in folders for root in [*worktrees.roots(path)][:1]))
+        innermost = dict.fromkeys(root for path in folders for root in [*worktrees.roots(path)][:1])
+        self._roots = list(dict.fromkeys(root for each in innermost for root in worktrees.own_roots(each)))
 
     def pytest_report_header(self) -> list[str]:
         """Name the overlay, its base, and where each declared package comes from."""
@@ -176,6 +178,13 @@ class Proof:
             what = f" (package {', '.join(names)})" if names else ""
             problem = f"this overlay is for {root}{what}, but the tests are in {sibling}"
             yield DevpyError(problem, f"cd {shlex.quote(sibling)}, then: devpy pytest")
+
+    def editables_of_siblings(self) -> Iterator[DevpyError]:
+        """Yield an error for each editable in the base that is the code of a sibling, and not declared here."""
+        overlay = self._overlay
+        found = sibling_editables.find(os.fsdecode(BASE), SITE_PACKAGES, overlay.declared, self._roots)
+        for editable in found:
+            yield sibling_editables.describe(editable, overlay.base, overlay.declaring_file)
 
     def wrong_origins(self) -> Iterator[DevpyError]:
         """Yield an error for each module that comes from elsewhere."""

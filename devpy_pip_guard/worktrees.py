@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from typing import Iterator
 
-from .files import git_dir, note_read, real_path, with_parents
+from . import is_same_file
+from .files import exists, git_dir, is_dir, note_read, real_path, with_parents
+
+_WORKTREES = "worktrees"
+"""The folder in git's own in which it keeps a folder for each linked worktree."""
 
 
 def roots(path: str) -> Iterator[str]:
@@ -14,19 +18,58 @@ def roots(path: str) -> Iterator[str]:
     There is more than one around a submodule, and around a worktree that was made inside another. Where a path has
     symlinks, the worktrees around the path as it is written come before those around the place that it leads to.
     """
-    for start in dict.fromkeys([os.path.abspath(path), os.path.realpath(path)]):
+    absolute = os.path.abspath(path)
+    for start in dict.fromkeys([absolute, real_path(absolute)]):
         for folder in with_parents(start):
             if git_dir(folder):
-                yield os.path.realpath(folder)
+                yield real_path(folder)
+
+
+def own_roots(root: str) -> list[str]:
+    """Return the root of a worktree, and those of the worktrees around it that it is a part of, as a submodule is.
+
+    A worktree that lies inside a sibling is no part of it.
+
+    :param root: a real path, as are what is returned
+    """
+    own = {repository(root): root}
+    for around in roots(root) if git_dir(root) else ():
+        own.setdefault(repository(around), around)
+    return list(own.values())
 
 
 def repository(root: str) -> str:
     """Return the folder that all worktrees of a repository share, as `git rev-parse --git-common-dir` does.
 
+    In a container, what the `.git` file of a linked worktree leads to may not be there. Then the path itself tells: it
+    is `worktrees/ID` below that folder, see gitrepository-layout(5).
+
     :param root: of one of them, absolute
     """
     git_folder = git_dir(root) or os.path.join(root, ".git")
+    worktrees = os.path.dirname(git_folder)
+    if os.path.basename(worktrees) == _WORKTREES and not is_dir(git_folder):
+        return real_path(os.path.dirname(worktrees))
     return real_path(os.path.join(git_folder, _text(os.path.join(git_folder, "commondir")).strip()))
+
+
+def is_same_repository(root: str, other_root: str) -> bool:
+    """Tell whether two worktrees, given by their absolute roots, belong to one repository."""
+    return (
+        repository(root) == repository(other_root)
+        or _lists(repository(root), other_root)
+        or _lists(repository(other_root), root)
+    )
+
+
+def _lists(repository: str, root: str) -> bool:
+    """Tell whether a repository lists a worktree whose `.git` file leads nowhere, as it may in a container."""
+    git_folder = git_dir(root)
+    if not git_folder or is_dir(git_folder):
+        return False
+    listed = _text(os.path.join(repository, _WORKTREES, os.path.basename(git_folder), "gitdir")).strip()
+    own = os.path.join(root, ".git")
+    return bool(listed) and (not exists(listed) or is_same_file(listed, own))
 
 
 def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:
@@ -37,7 +80,7 @@ def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:
     for root in roots(path):
         if root in overlay_roots:
             return None
-        overlay_root = next((each for each in overlay_roots if repository(each) == repository(root)), None)
+        overlay_root = next((each for each in overlay_roots if is_same_repository(each, root)), None)
         if overlay_root is not None:
             return overlay_root, root
     return None

@@ -50,13 +50,13 @@ def _folder(root: str, cwd: str) -> str:
 
     :raises DevpyError: if there is no such folder, or it lies in another worktree that devpy is for
     """
-    from .worktree import find_other_root, is_managed_elsewhere
+    from .worktree import find_other_worktree
 
     folder = os.path.realpath(cwd)
     if not cwd or not os.path.isdir(folder):
         raise DevpyError(f"--cwd {cwd}: not a directory", "name an existing one")
-    other_root = find_other_root(folder, root, os.environ)
-    if other_root is not None and is_managed_elsewhere(other_root, root):
+    other_root = find_other_worktree(folder, root, os.environ)
+    if other_root is not None:
         from devpy_virtualenv_plugin.mends import command
 
         raise DevpyError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from devpy_pip_guard import is_inside
+from devpy_pip_guard import is_inside, sibling_editables, worktrees
 from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
@@ -18,13 +18,14 @@ from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_
 from .records import run_cache, start_variables
 from .records.observations import observed
 from .records.run_cache import RunCache
-from .worktree import find_other_root, is_managed_elsewhere, is_same_repository
+from .worktree import find_other_worktree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from devpy_pip_guard.config import Config
+    from devpy_virtualenv_plugin.record import Record
 
 
 def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) -> RunCache:
@@ -45,10 +46,12 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         base, python = overlay.record.base, overlay.record.python
         settings = condarc.read_settings(observed_environ)
         has_current_start_variables = start_variables.refresh(config, base, observed_environ)
+        own_roots = worktrees.own_roots(root)
         warnings = [
             *_undeclared_warnings(config, python),
-            *_other_worktree_warnings(config, root, observed_environ),
-            *_pythonpath_warnings(config, root, observed_environ, folder),
+            *_other_worktree_warnings(config, own_roots),
+            *_base_editable_warnings(config, overlay.record, own_roots),
+            *_pythonpath_warnings(config, root, own_roots, observed_environ, folder),
         ]
     for warning in warnings:
         _warn(warning)
@@ -102,23 +105,33 @@ def _undeclared_warnings(config: Config, python: str) -> Iterator[str]:
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
 
 
-def _other_worktree_warnings(config: Config, root: str, environ: Mapping[str, str]) -> Iterator[str]:
+def _other_worktree_warnings(config: Config, own_roots: list[str]) -> Iterator[str]:
     """Yield a warning for each declared package whose code is that of another worktree of this repository."""
     for path in config.editables:
-        other_root = None if is_inside(real_path(path), root) else find_other_root(path, root, environ)
-        if other_root is not None and is_same_repository(root, other_root):
-            mend = f"declare this worktree's own in {config.file}, or run devpy in {other_root}"
-            yield f"{path} is the code of another worktree, {other_root}\n  {mend}"
+        pair = worktrees.find_sibling(path, own_roots)
+        if pair is not None:
+            mend = f"declare this worktree's own in {config.file}, or run devpy in {pair[1]}"
+            yield f"{path} is the code of another worktree, {pair[1]}\n  {mend}"
 
 
-def _pythonpath_warnings(config: Config, root: str, environ: Mapping[str, str], folder: str) -> Iterator[str]:
+def _base_editable_warnings(config: Config, recorded: Record, own_roots: list[str]) -> Iterator[str]:
+    """Yield a warning for each editable in the base that is another worktree's, and not declared here."""
+    base, overlay = (site_packages(prefix, recorded.python) for prefix in (recorded.base, config.venv))
+    for editable in sibling_editables.find(base, overlay, config.editables, own_roots):
+        yield str(sibling_editables.describe(editable, recorded.base, config.file))
+
+
+def _pythonpath_warnings(
+    config: Config, root: str, own_roots: list[str], environ: Mapping[str, str], folder: str
+) -> Iterator[str]:
     """Yield a warning for each entry of PYTHONPATH that puts another worktree's code ahead of this one's."""
     for entry in filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)):
         path = real_path(os.path.join(folder, entry))
-        if not is_dir(path) or any(is_inside(path, code) for code in (root, *config.editables)):
+        is_own = is_inside(path, root) and worktrees.find_sibling(path, own_roots) is None
+        if not is_dir(path) or is_own or any(is_inside(path, code) for code in config.editables):
             continue
-        other_root = find_other_root(path, root, environ)
-        if other_root is not None and is_managed_elsewhere(other_root, root):
+        other_root = find_other_worktree(path, root, environ)
+        if other_root is not None:
             yield f"PYTHONPATH: {entry} puts the code of {other_root} first\n  unset PYTHONPATH"
 
 

@@ -91,37 +91,37 @@ def without_locations(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in LOCATIONS}
 
 
-def find_other_root(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
-    """Return the root of the worktree that a folder lies in, or None if it lies in this worktree or in none.
+def find_other_worktree(folder: str, root: str, environ: Mapping[str, str]) -> str | None:
+    """Return the root of another worktree around a folder whose code must not run in this one, or None.
+
+    It must not if it is a sibling's, or that of another repository which has a devpy.toml.
 
     :param folder: absolute
     :param root: the root of this worktree, absolute
     :param environ: the caller's environment variables
     """
+    from devpy_pip_guard.worktrees import find_sibling, own_roots  # not at the top: few commands need it
+
+    pair = find_sibling(folder, own_roots(root))
+    if pair is not None:
+        return pair[1]
     elsewhere = {name: environ[name] for name in _REDIRECTIONS if name in environ and name not in LOCATIONS}
     try:
-        containing_root = find_root(folder, elsewhere)
+        around = find_root(folder, elsewhere)
     except DevpyError:
         return None
-    return containing_root if containing_root != root else None
+    return around if around != root and exists(os.path.join(around, _CONFIG)) else None
 
 
 def is_managed_elsewhere(other_root: str, root: str) -> bool:
-    """Tell whether code in another worktree must not run in this one.
-
-    It must not if both belong to one repository, or if the other has a devpy.toml.
+    """Tell whether another worktree is a sibling of this one, or has a devpy.toml.
 
     :param other_root: the root of the other worktree, absolute
     :param root: the root of this worktree, absolute
     """
+    from devpy_pip_guard.worktrees import is_same_repository
+
     return is_same_repository(root, other_root) or exists(os.path.join(other_root, _CONFIG))
-
-
-def is_same_repository(root: str, other_root: str) -> bool:
-    """Tell whether two worktrees, given by their absolute roots, belong to one repository."""
-    from devpy_pip_guard.worktrees import repository  # not at the top: few commands need it
-
-    return repository(root) == repository(other_root)
 
 
 def _working_copy(folder: str) -> tuple[str, str]:

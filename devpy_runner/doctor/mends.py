@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from devpy_pip_guard import sibling_editables
 from devpy_virtualenv_plugin.mends import command
 
 if TYPE_CHECKING:
     from ..overlay.editables import Editable
+    from .setup import WorktreeSetup
 
 
 def removal(editable: Editable, base: str) -> str:
@@ -19,6 +21,17 @@ def removal(editable: Editable, base: str) -> str:
     if not editable.name:
         return command("conda", "develop", "--uninstall", "-p", base, editable.path)
     return base_pip(base, "uninstall", editable.name)
+
+
+def mend_of_siblings_editable(editable: Editable, setup: WorktreeSetup) -> str:
+    """Return what to do about an editable in the base that is the code of a sibling of this worktree.
+
+    Where the overlay has no package of its own to put in its place, that is to declare this worktree's, if it has one.
+    """
+    for each in setup.editables_of_siblings:
+        if each.path == editable.path:
+            return sibling_editables.describe(each, setup.base, setup.config.file).mend
+    return removal(editable, setup.base)
 
 
 def base_pip(base: str, *arguments: str) -> str:

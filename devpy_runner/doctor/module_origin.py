@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from devpy_pip_guard import is_inside
 
 from ..overlay.editables import installed
-from ..plugin import Skipped
 from . import probe
 from .interpreter import as_packages, source
 
@@ -109,8 +108,8 @@ def _owner(path: str, setup: WorktreeSetup) -> str:
         return "in the overlay"
     if _is_in_base(path, setup):
         return "in the base"
-    sibling = _sibling_around(path, setup)
-    if sibling:
+    sibling = setup.sibling_of(path)
+    if sibling is not None:
         return f"in another worktree, {sibling}"
     editable = _editable_around(path, setup)
     if editable is None:
@@ -133,10 +132,3 @@ def _is_in_overlay(path: str, setup: WorktreeSetup) -> bool:
 
 def _is_in_base(path: str, setup: WorktreeSetup) -> bool:
     return is_inside(path, os.path.realpath(setup.record.base))
-
-
-def _sibling_around(path: str, setup: WorktreeSetup) -> str | None:
-    try:
-        return setup.sibling_of(path)
-    except Skipped:  # no git to ask
-        return None

@@ -7,7 +7,7 @@ import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from devpy_pip_guard import is_inside
+from devpy_pip_guard import sibling_editables, worktrees
 from devpy_pip_guard.config import FILE_NAME, Config, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.base_python import refuse_unfit
@@ -27,6 +27,8 @@ from . import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from devpy_pip_guard.sibling_editables import SiblingEditable
 
     from ..base.facts import BaseFacts
     from ..programs import Ran
@@ -171,23 +173,30 @@ class WorktreeSetup:
     @cached_property
     def siblings(self) -> list[str]:
         """The roots of the repository's other worktrees, as `git worktree list` has them; real paths."""
-        return [root for root in self._worktrees if root != self.root]
-
-    @cached_property
-    def _worktrees(self) -> list[str]:
         listed = self.git("worktree", "list", "--porcelain")
         if listed.code != 0:
             raise Skipped(listed.failure)
         entries = [[line.partition(" ") for line in entry.splitlines()] for entry in listed.out.split("\n\n")]
         # A bare repository holds no code, and the folder of a prunable worktree is gone.
         checkouts = [entry for entry in entries if not {"bare", "prunable"}.intersection(word for word, _, _ in entry)]
-        return [os.path.realpath(path) for entry in checkouts for word, _, path in entry if word == "worktree"]
+        roots = [os.path.realpath(path) for entry in checkouts for word, _, path in entry if word == "worktree"]
+        return [root for root in roots if root != self.root]
+
+    @cached_property
+    def own_roots(self) -> list[str]:
+        """The roots of this worktree and of those that it is a submodule of; real paths."""
+        return worktrees.own_roots(self.root)
 
     def sibling_of(self, path: str) -> str | None:
-        """Return the root of the sibling worktree that a path lies in, or None; worktrees may lie inside each other."""
-        enclosing = [root for root in (*self._worktrees, self.root) if is_inside(path, root)]
-        owner = max(enclosing, key=len, default=self.root)
-        return owner if owner != self.root else None
+        """Return the root of the sibling worktree that a path lies in, or None; git itself is not asked."""
+        pair = worktrees.find_sibling(path, self.own_roots)
+        return None if pair is None else pair[1]
+
+    @cached_property
+    def editables_of_siblings(self) -> list[SiblingEditable]:
+        """The base's editables that are a sibling's code, and that the overlay has nothing to put in the place of."""
+        base, overlay = self.base_site_packages, self.site_packages
+        return list(sibling_editables.find(base, overlay, self.config.editables, self.own_roots))
 
     def run(self, command: list[str]) -> Ran:
         """Run a command as `devpy COMMAND` would; the overlay is not brought up to date for it.

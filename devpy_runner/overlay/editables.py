@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_CONDA_PTH = "conda.pth"
 _STARTS_EDITABLES = "editables"
 BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "CMakeLists.txt", "meson.build", "Cargo.toml")
 """What decides how a package is built, in its folder."""
@@ -58,7 +57,7 @@ def remove_path_line(site_packages: str, path: str) -> None:
     :param site_packages: absolute
     :param path: the folder, absolute, without symlinks
     """
-    file = os.path.join(site_packages, _CONDA_PTH)
+    file = os.path.join(site_packages, distributions.CONDA_PTH)
     kept = [line for line in distributions.read_lines(file) if os.path.realpath(line) != path]
     if kept:
         replace_file(file, "".join(f"{line}\n" for line in kept))
@@ -135,8 +134,6 @@ def _from_metadata(site_packages: str) -> Iterator[Editable]:
 
 
 def _from_conda_pth(site_packages: str) -> Iterator[Editable]:
-    file = os.path.join(site_packages, _CONDA_PTH)
-    note_read(file)
-    for line in distributions.read_lines(file):
-        if os.path.isabs(line):
-            yield Editable("", os.path.realpath(line), is_pure=True)
+    note_read(os.path.join(site_packages, distributions.CONDA_PTH))
+    for folder in distributions.developed_folders(site_packages):
+        yield Editable("", folder, is_pure=True)

@@ -12,7 +12,7 @@ from ...overlay.editables import installed
 from ...plugin import OK, WARNING, Verdict, hookimpl
 from ...programs import run
 from ...worktree import find_root, without_locations
-from ..mends import removal
+from ..mends import mend_of_siblings_editable, removal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,10 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     editables = sorted(set(installed(setup.base_site_packages)))
     for editable in editables:
         text = f"{editable.name or 'a path'} in {base} is {editable.path}{_owner(editable.path, setup)}"
-        mend = removal(editable, base)
         if editable.name and normalized(editable.name) in declared:
-            yield Verdict("base editables", WARNING, f"{text}: a copy of a declared package", mend)
+            yield Verdict("base editables", WARNING, f"{text}: a copy of a declared package", removal(editable, base))
         elif setup.sibling_of(editable.path) is not None:
+            mend = mend_of_siblings_editable(editable, setup)
             yield Verdict("base editables", WARNING, f"{text}: a sibling worktree's code", mend)
         else:
             yield Verdict("base editables", OK, f"{text}; all worktrees share it")

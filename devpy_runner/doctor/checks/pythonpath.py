@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from devpy_pip_guard import is_inside
 
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
-from ...worktree import find_other_root, is_managed_elsewhere
+from ...worktree import find_other_worktree
 from .. import probe
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ def _entry_verdicts(entry: Entry, setup: WorktreeSetup) -> Iterator[Verdict]:
 
 def _other_worktree(entry: Entry, setup: WorktreeSetup) -> str | None:
     path = entry.paths[0]
-    if not os.path.isdir(path) or any(is_inside(path, folder) for folder in setup.config.editables):
-        return setup.sibling_of(path)
-    root = find_other_root(path, setup.root, setup.environ)
-    return root if root is not None and is_managed_elsewhere(root, setup.root) else None
+    sibling = setup.sibling_of(path)
+    is_own = any(is_inside(path, folder) for folder in (setup.root, *setup.config.editables))
+    if sibling is not None or is_own or not os.path.isdir(path):
+        return sibling
+    return find_other_worktree(path, setup.root, setup.environ)
 
 
 def _mend(setup: WorktreeSetup) -> str:

@@ -10,7 +10,7 @@ from devpy_pip_guard import is_inside
 from ...overlay.editables import installed
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
 from .. import probe
-from ..mends import removal
+from ..mends import mend_of_siblings_editable
 from ..shared_files import shared_file_verdicts
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; `pythonpath` checks what PYTHONPATH leads to."""
-    verdicts = [*_declared_verdicts(setup), *_entry_verdicts(setup), *shared_file_verdicts(setup)]
+    verdicts = [*_declared_verdicts(setup), *_entry_verdicts(setup)]
     yield from verdicts
-    if not verdicts:
+    shared = list(shared_file_verdicts(setup))
+    yield from shared
+    if not verdicts and not shared:
         count = len(setup.siblings)
         text = f"nothing leads into {'the other worktree' if count == 1 else f'any of the {count} other worktrees'}"
         yield Verdict("siblings", OK, text if count else "there are no other worktrees")
@@ -65,9 +67,10 @@ def _undeclared(entry: Entry, setup: WorktreeSetup) -> list[str]:
 def _mend(entry: Entry, setup: WorktreeSetup) -> str:
     if is_inside(entry.pth, setup.config.venv):
         return "devpy update-editables"
-    in_base = [editable for editable in installed(setup.base_site_packages) if setup.sibling_of(editable.path)]
-    if in_base:
-        return removal(in_base[0], setup.base)
+    leading = [path for path in entry.paths if setup.sibling_of(path) is not None]
+    for editable in installed(setup.base_site_packages):
+        if any(is_inside(path, editable.path) for path in leading):
+            return mend_of_siblings_editable(editable, setup)
     if entry.pth:
         return f"take it out of {entry.pth}"
     return "devpy clean, then: devpy update-editables"

@@ -73,3 +73,32 @@ def test_ours_inside_another(main: Path) -> None:
     inside = str(main / "work" / "inside")
     assert worktrees.find_sibling(str(main / "tests"), [inside]) == (inside, str(main))
     assert worktrees.find_sibling(f"{inside}/tests", [inside]) is None
+
+
+def test_a_submodule_belongs_to_the_worktree_around_it(main: Path, tmp_path: Path) -> None:
+    beside = str(tmp_path / "beside")
+    assert worktrees.own_roots(f"{beside}/sub") == [f"{beside}/sub", beside]
+    assert worktrees.find_sibling(str(main / "tests"), worktrees.own_roots(f"{beside}/sub")) == (beside, str(main))
+    assert worktrees.own_roots(str(main / "work" / "inside")) == [str(main / "work" / "inside")]
+
+
+def test_git_files_that_lead_nowhere(main: Path, tmp_path: Path) -> None:
+    """A container may have worktrees at other paths, with or without the repository."""
+    for name in ("beside", "work/inside"):
+        (tmp_path / "container" / name).mkdir(parents=True)
+        (main.parent / "beside" / ".git" if name == "beside" else main / name / ".git").rename(
+            tmp_path / "container" / name / ".git"
+        )
+    beside, inside = str(tmp_path / "container" / "beside"), str(tmp_path / "container" / "work" / "inside")
+    moved = str(main.rename(tmp_path / "container" / "main"))
+    assert worktrees.find_sibling(inside, [beside]) == (beside, inside)
+    assert worktrees.find_sibling(moved, [beside]) == (beside, moved)
+    assert worktrees.find_sibling(inside, [moved]) == (moved, inside)
+    assert worktrees.find_sibling(str(tmp_path / "other"), [beside]) is None
+
+
+def test_a_worktree_of_another_repository_that_is_called_alike(main: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "container" / "beside"
+    broken.mkdir(parents=True)
+    (broken / ".git").write_text("gitdir: /gone/.git/worktrees/beside", encoding="utf-8")
+    assert worktrees.find_sibling(str(broken), [str(main)]) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_runner.worktree import current_root, find_other_root, find_root
+from devpy_runner.worktree import current_root, find_other_worktree, find_root
 
 ENVIRON = {
     "PATH": os.environ["PATH"],
@@ -125,7 +125,7 @@ def test_a_hook_of_a_linked_worktree(tmp_path: Path) -> None:
     variables = {**ENVIRON, "GIT_DIR": git_dir, "GIT_INDEX_FILE": f"{git_dir}/index"}
     assert find_root(str(linked / "sub/deeper"), variables) == str(linked)
     assert find_root(str(linked), variables) == str(linked)
-    assert find_other_root(str(repository), str(linked), variables) == str(repository)
+    assert find_other_worktree(str(repository), str(linked), variables) == str(repository)
 
 
 @pytest.mark.parametrize(

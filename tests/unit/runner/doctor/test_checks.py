@@ -196,13 +196,14 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 def worktree(setup: WorktreeSetup, root: Path) -> WorktreeSetup:
     """A worktree `main` that declares itself, with the siblings `feature` and, inside its own folder, `inner`."""
     (root / "devpy.toml").write_text('[python]\nbase_conda_env = "/base"\n[editables]\npackages = ["."]\n')
-    for folder in ("../feature/src", "inner/src", "src"):
-        (root / folder).mkdir(parents=True)
+    for name, folder in {"main": root, "feature": root.parent / "feature", "inner": root / "inner"}.items():
+        (folder / "src").mkdir(parents=True)
+        (folder / ".git").write_text(f"gitdir: /project/.git/worktrees/{name}")
     parts = {
         "config": load(str(root / "devpy.toml")),
         "base": "/base",
         "overlay": Overlay(CURRENT, [], False, RECORD),
-        "_worktrees": [str(root), str(root.parent / "feature"), str(root / "inner")],
+        "siblings": [str(root.parent / "feature"), str(root / "inner")],
     }
     setup.__dict__.update(parts)
     return setup
