@@ -8,7 +8,10 @@
 #   exec NAME           the last step: see whether NAME can be run, then exec all the words that follow
 #
 # It is all functions: an alias or option that a script leaves behind cannot change what has been parsed.
-# A script that fails or cannot be parsed is named, and the next one goes on; one that ends the shell ends it for good.
+# As in a shell that conda activates, the status of a script does not matter, and the shell itself says what it cannot
+# read or run. A script that ends the shell ends it for good.
+
+devpy_first=
 
 devpy_activate() {
     while [ "$1" != exec ]; do
@@ -17,28 +20,43 @@ devpy_activate() {
     done
     devpy_check "$2"
     shift 2
-    unset devpy_script devpy_status devpy_rest devpy_entry devpy_found
+    unset devpy_script devpy_folder devpy_former devpy_first devpy_path devpy_rest devpy_entry devpy_found
+    unset devpy_line devpy_next
     exec "$@"
 }
 
-# The command's input and output are not the scripts'.
+# The command's input and output are not the scripts', and they do not choose where it runs.
 devpy_source() {
     devpy_script=$1
+    devpy_folder=$PWD
+    devpy_former=${OLDPWD-}
     set --
     trap devpy_ended EXIT
     # By itself `.` ends a plain sh when it meets a syntax error.
     command . "$devpy_script" </dev/null >&2
-    devpy_status=$?
     trap - EXIT
-    [ "$devpy_status" -eq 0 ] || devpy_say "$devpy_script: failed with status $devpy_status"
+    [ "${PWD-}" = "$devpy_folder" ] || devpy_return
 }
 
 devpy_ended() {
     devpy_say "$devpy_script: ended the shell with status $?, so the command has not run"
 }
 
+devpy_return() {
+    CDPATH='' command cd -- "$devpy_folder" >/dev/null || return 0
+    OLDPWD=$devpy_former
+    [ -n "$OLDPWD" ] || unset OLDPWD
+}
+
 devpy_export() {
-    export "$1"
+    # By itself `export` ends a plain sh when the variable is read-only.
+    command export "$1" 2>/dev/null || devpy_refuse "${1%%=*}"
+}
+
+devpy_refuse() {
+    devpy_say "$1: a script of the environment has made it read-only, so the command has not run
+  take readonly out of the scripts in ${CONDA_PREFIX-}/etc/conda"
+    exit 2
 }
 
 devpy_close() {
@@ -46,13 +64,15 @@ devpy_close() {
 }
 
 devpy_prepend() {
+    devpy_first=$devpy_first:$1:
     devpy_rest=${PATH:+$PATH:}
-    export "PATH=$1"
+    devpy_path=$1
     while [ -n "$devpy_rest" ]; do
         devpy_entry=${devpy_rest%%:*}
         devpy_rest=${devpy_rest#*:}
-        [ "$devpy_entry" = "$1" ] || PATH=$PATH:$devpy_entry
+        [ "$devpy_entry" = "$1" ] || devpy_path=$devpy_path:$devpy_entry
     done
+    devpy_export "PATH=$devpy_path"
 }
 
 # End the shell, with the status that every shell gives, unless the command can be run.
@@ -64,7 +84,10 @@ devpy_check() {
             devpy_rest=$PATH:
             while [ -n "$devpy_rest" ]; do
                 devpy_entry=${devpy_rest%%:*}
-                ! devpy_try "${devpy_entry:-.}/$1" || return 0
+                if devpy_try "${devpy_entry:-.}/$1"; then
+                    devpy_name "$1" "$devpy_entry"
+                    return 0
+                fi
                 devpy_rest=${devpy_rest#*:}
             done
             ;;
@@ -80,6 +103,34 @@ devpy_check() {
 devpy_try() {
     [ ! -e "$1" ] || devpy_found=$1
     [ -f "$1" ] && [ -x "$1" ]
+}
+
+# Name a Python program that is neither the overlay's nor the base's, as `strangers` does where no shell is needed.
+devpy_name() {
+    [ -n "$devpy_first" ] || return 0
+    case $devpy_first:${CONDA_PREFIX-}/bin: in *":$2:"*) return 0 ;; esac
+    case $1 in
+        devpy | conda | mamba | conda-* | mamba-*) return 0 ;;
+        python* | pypy*) ;;
+        *) devpy_is_python "$2/$1" || devpy_is_shim "$2" || return 0 ;;
+    esac
+    devpy_say "warning: $1: neither the overlay nor the base has it, so this runs $2/$1, on another Python
+  to have it in this overlay: devpy pip install $1"
+}
+
+devpy_is_python() {
+    devpy_line='' devpy_next=''
+    { IFS= read -r devpy_line && IFS= read -r devpy_next; } <"$1" 2>/dev/null || :
+    case $devpy_line in
+        '#!'*/python* | '#!'*' python'* | '#!'*/pypy*) return 0 ;;
+        '#!/bin/sh') case $devpy_next in *"exec' "*/python* | *'exec" '*/python*) return 0 ;; esac ;;
+    esac
+    return 1
+}
+
+devpy_is_shim() {
+    case $1 in */pyenv/shims | */.pyenv/shims | "${PYENV_ROOT:-/nowhere}/shims") return 0 ;; esac
+    return 1
 }
 
 devpy_say() {

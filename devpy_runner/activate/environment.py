@@ -58,7 +58,9 @@ def worktree_environment(
     :param environ: the caller's environment variables
     :raises DevpyError: if a file that the base's activation reads is broken
     """
-    activation = activate(_without_other_environments(environ, venv), base, settings)
+    caller = _without_other_environments(environ, venv)
+    is_activated = _is_activated(caller, venv, base)
+    activation = Activation(caller, [], {}, []) if is_activated else activate(caller, base, settings)
     return Environment(activation, venv, variables, cwd)
 
 
@@ -77,6 +79,16 @@ def overlay_variables(config: Config, root: str, base: str) -> dict[str, str]:
         "UV_SYSTEM_PYTHON": "0",
         **_declared_variables(config, root, base),
     }
+
+
+def _is_activated(environ: Mapping[str, str], venv: str, base: str) -> bool:
+    """Tell whether devpy itself has made the caller's environment, for the same overlay on the same base.
+
+    Activation scripts may add to a value each time that they run.
+    """
+    path = environ.get("PATH", "").split(os.pathsep)
+    names_both = (environ.get("VIRTUAL_ENV"), environ.get("CONDA_PREFIX")) == (venv, base)
+    return names_both and all(folder in path for folder in programs(venv))
 
 
 def _without_other_environments(environ: Mapping[str, str], venv: str) -> dict[str, str]:

@@ -125,6 +125,9 @@ def execute(
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         os.set_inheritable(2, True)
     program = _program(arguments[0], environ.get("PATH", os.defpath))
+    own = [*first_on_path, os.path.join(environ.get("CONDA_PREFIX", ""), "bin")]
+    if arguments == command and program != command[0] and os.path.dirname(program) not in own:
+        _name_stranger(command[0], program, environ)
     _restore_signals()
     _replace_process(program, arguments, environ)
 
@@ -207,6 +210,25 @@ def _program(name: str, path: str) -> str:
     if any(os.path.exists(candidate) for candidate in candidates):
         raise _failed(126, f"{name}: permission denied")
     raise _failed(127, f"command not found: {name}")
+
+
+def _name_stranger(name: str, program: str, environ: Mapping[str, str]) -> None:
+    """Tell the user if the program that a name has led to runs on a Python that is not the overlay's."""
+    if name.startswith("py") or _is_script(program):  # others need not import what follows
+        from ..messages import tell
+        from .strangers import warning
+
+        text = warning(name, program, environ.get("PYENV_ROOT", ""))
+        if text:
+            tell(text)
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(2) == b"#!"
+    except OSError:  # which may be executed all the same
+        return False
 
 
 def _is_executable(path: str) -> bool:

@@ -234,6 +234,45 @@ def test_overlay_is_once_on_path_even_inside_itself(root: Path, devpy: Devpy) ->
     assert level == "1"
 
 
+INNER = " ".join(f"'{word}'" for word in [*DEVPY, "env", "-0"])
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        [*DEVPY, "bash", "-c", INNER],
+        [*DEVPY, "bash", "-c", f"PATH=/mine:$PATH {INNER}"],
+        ["bash", "-c", f". .venv/bin/activate && {INNER}"],
+        [".venv/bin/python", "-c", f"import subprocess; subprocess.run({[*DEVPY, 'env', '-0']!r}, check=True)"],
+    ],
+    ids=["devpy", "own folder on PATH", "activate", "plain python"],
+)
+def test_nothing_is_activated_twice(
+    root: Path, environment: CondaEnvironment, devpy: Devpy, devpy_environ: Environ, outer: list[str]
+) -> None:
+    """The activation script adds to a value each time that it runs."""
+    once = variables(devpy, root)
+    twice = dict(entry.partition("=")[::2] for entry in run(outer, cwd=root, environ=devpy_environ).out.split("\0"))
+    assert twice["LD_LIBRARY_PATH"] == once["LD_LIBRARY_PATH"] == f"{environment.prefix}/lib"
+    assert twice["PATH"].split(":")[:2] == once["PATH"].split(":")[:2]
+    assert twice["CONDA_SHLVL"] == once["CONDA_SHLVL"]
+
+
+def test_python_script_that_neither_overlay_nor_base_has(
+    root: Path, tmp_path: Path, devpy: Devpy, devpy_environ: Environ
+) -> None:
+    """Such as a pytest for all of a user's projects: it would import what its own Python has."""
+    tool = tmp_path / "bin" / "some-linter"
+    tool.parent.mkdir()
+    tool.write_text("#!/usr/bin/env python3\nprint('linted')\n", encoding="utf-8")
+    tool.chmod(0o755)
+    environ = {**devpy_environ, "PATH": f"{devpy_environ['PATH']}:{tool.parent}"}
+    result = devpy("some-linter", cwd=root, environ=environ)
+    assert (result.code, result.out) == (0, "linted\n")
+    assert f"some-linter: neither the overlay nor the base has it, so this runs {tool}" in result.err
+    assert devpy("pip", "--version", cwd=root, environ=environ).err == ""
+
+
 def test_inside_another_worktrees_environment(root: Path, devpy: Devpy) -> None:
     """The other worktree's programs must not be found: they would run its code."""
     feature = root.parent / "feature"

@@ -1,0 +1,42 @@
+"""Python programs on PATH that are neither the overlay's nor the base's: they see nothing of either.
+
+Where a shell reads the base's activation scripts, `activated.sh` does the same.
+"""
+
+from __future__ import annotations
+
+import os
+
+from devpy_pip_guard.files import beginning, shebang
+
+_PYTHONS = ("python", "pypy")
+_OTHERS = ("devpy", "conda", "mamba")
+"""Programs that are meant to run on a Python of their own, with what is called like one of them and a dash."""
+
+
+def warning(name: str, program: str, pyenv_root: str) -> str:
+    """Return what to tell the user before a program runs that is neither the overlay's nor the base's.
+
+    :param name: as the user has typed it
+    :param program: what it has led to on PATH
+    :param pyenv_root: the value of PYENV_ROOT, empty if it is not set
+    :return: an empty text unless it is a Python, runs on one or leads to one
+    """
+    if name in _OTHERS or name.startswith(tuple(f"{other}-" for other in _OTHERS)):
+        return ""
+    if not (name.startswith(_PYTHONS) or _runs_on_python(program) or _is_shim(program, pyenv_root)):
+        return ""
+    problem = f"{name}: neither the overlay nor the base has it, so this runs {program}, on another Python"
+    return f"warning: {problem}\n  to have it in this overlay: devpy pip install {name}"
+
+
+def _runs_on_python(program: str) -> bool:
+    words = shebang(beginning(program))
+    return any(os.path.basename(word).startswith(_PYTHONS) for word in words)
+
+
+def _is_shim(program: str, pyenv_root: str) -> bool:
+    """Tell whether a program is one of pyenv's, which looks for a Python of its own that has it."""
+    folder = os.path.dirname(program)
+    usual = folder.endswith(("/pyenv/shims", "/.pyenv/shims"))
+    return usual or (pyenv_root != "" and folder == os.path.join(pyenv_root, "shims"))
