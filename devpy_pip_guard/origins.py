@@ -56,6 +56,8 @@ class Package(NamedTuple):
     """Empty if nothing tells under which name it is imported."""
     is_without_modules: bool
     """Whether it certainly has nothing to import, but only programs, or stubs for type checkers."""
+    error: str
+    """What its finder has failed with, in one line, such as a build; empty if it has not."""
 
 
 class _Distribution(NamedTuple):
@@ -92,7 +94,8 @@ def packages() -> list[Package]:
         nested = [path for path in paths if path != distribution.path and is_inside(path, distribution.path)]
         search = _Search(distribution, nested)
         modules = search.modules()
-        result.append(Package(distribution.name, distribution.path, modules, not modules and search.finds_nothing()))
+        is_empty = not modules and not search.error and search.finds_nothing()
+        result.append(Package(distribution.name, distribution.path, modules, is_empty, search.error))
     return result
 
 
@@ -138,6 +141,7 @@ class _Search:
     """
 
     def __init__(self, distribution: _Distribution, nested: list[str]) -> None:
+        self.error = ""
         self._distribution = distribution
         self._nested = nested
         project = distribution.path
@@ -219,6 +223,7 @@ class _Search:
 
     def _names_like_distribution(self) -> Iterator[str]:
         project, parts = self._distribution.path, self._parts
+        yield "_".join(parts)  # a finder may have a module of that name in a folder of any other
         for name in _importable([project, *self._source_folders]):
             is_first_part = name.lower() == parts[0] and name not in _BESIDE_THE_PACKAGE
             if name.lower() == "_".join(parts) or (is_first_part and os.path.isdir(os.path.join(project, name))):
@@ -254,7 +259,8 @@ class _Search:
         """Yield the module of this name, or what a namespace of this name holds, if it is this distribution's."""
         try:
             spec = find_in_overlay(name)
-        except Exception:  # noqa: BLE001 - a finder is somebody else's, and may build what it finds
+        except Exception as error:  # noqa: BLE001 - a finder is somebody else's, and may build what it finds
+            self.error = self.error or " ".join(f"{type(error).__name__}: {error}".split())
             return
         if spec is None:
             return

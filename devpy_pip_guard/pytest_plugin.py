@@ -15,7 +15,18 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 import pytest
 
-from . import BASE, OVERLAY, OVERLAY_RECORD, SITE_PACKAGES, origins, pyvenv_cfg, record, sibling_editables, worktrees
+from . import (
+    BASE,
+    OVERLAY,
+    OVERLAY_RECORD,
+    SITE_PACKAGES,
+    native_sources,
+    origins,
+    pyvenv_cfg,
+    record,
+    sibling_editables,
+    worktrees,
+)
 from . import config as devpy_config
 from .errors import DevpyError
 from .origins import is_same
@@ -37,6 +48,8 @@ class Overlay(NamedTuple):
     declaring_file: str
     declared: list[str]
     """The folders of the declared packages, real paths."""
+    native_sources: dict[str, tuple[int, int, str]]
+    """What compiled parts were built from, as `native_sources.newer` takes it, by the folder of the package."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,7 +68,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     packages = origins.packages()
     proof = Proof(session.config, overlay, packages)
     elsewhere = proof.tests_elsewhere(session.config.args)
-    unproved = [*_undeclared_or_missing(overlay, packages), *proof.editables_of_siblings()]
+    unproved = [*_unusable_editables(overlay, packages), *proof.editables_of_siblings()]
     refuse(session, [*elsewhere, *unproved, *proof.wrong_origins()])
     session.config.pluginmanager.register(proof, _PROOF)
 
@@ -90,13 +103,16 @@ def read_overlay() -> Overlay:
     :raises DevpyError: if one of them is missing or broken, or the overlay is not where it was made
     """
     venv = OVERLAY  # as seen from this package: `sys.prefix` can be changed
-    made, base = _read_record(venv)
+    fields = record.load(venv)
+    made, base = fields.get("venv"), fields.get("base")
+    if not (isinstance(made, str) and isinstance(base, str)):
+        raise DevpyError(f"{os.path.join(venv, OVERLAY_RECORD)}: missing or broken", _UPDATE)
     if os.path.exists(os.path.join(sys.prefix, OVERLAY_RECORD)) and not is_same(venv, sys.prefix):
         raise DevpyError(f"this is the Python of {sys.prefix}, but PYTHONPATH leads to {venv}", "unset PYTHONPATH")
     if not is_same(made, venv):
         raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
     config = devpy_config.load(pyvenv_cfg.config_file(os.path.join(venv, pyvenv_cfg.FILE_NAME)))
-    return Overlay(venv, base, config.file, config.editables)
+    return Overlay(venv, base, config.file, config.editables, _native_sources(fields.get("editables")))
 
 
 class Proof:
@@ -125,8 +141,14 @@ class Proof:
             no_places = f"NOT CHECKED, no module of it found in {_shown(package.path, folder)}"
             if package.is_without_modules:
                 no_places = "nothing to import"
-            lines.append(f"  {package.name}: {', '.join(places) or no_places}")
+            lines.append(f"  {package.name}: {', '.join(places) or no_places}{self._newer_source(package, folder)}")
         return lines
+
+    def _newer_source(self, package: origins.Package, folder: str) -> str:
+        """Return what to add to the line of a package whose compiled parts are out of date."""
+        built = self._overlay.native_sources.get(package.path)
+        source = native_sources.newer(package.path, built) if built is not None else ""
+        return f"; COMPILED BEFORE {_shown(source, folder)} WAS CHANGED, {_UPDATE}" if source else ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -225,23 +247,25 @@ class Proof:
             return []
 
 
-def _undeclared_or_missing(overlay: Overlay, packages: list[origins.Package]) -> Iterator[DevpyError]:
+def _unusable_editables(overlay: Overlay, packages: list[origins.Package]) -> Iterator[DevpyError]:
     for path in overlay.declared:
         if not any(is_same(path, package.path) for package in packages):
             yield DevpyError(f"{path} is declared in {overlay.declaring_file} and not installed", _UPDATE)
     for package in packages:
+        if package.error and not package.modules:
+            yield DevpyError(f"{package.name} ({package.path}) cannot be imported: {package.error}", "devpy doctor")
         if not any(is_same(path, package.path) for path in overlay.declared):
             problem = f"{package.name} is installed from {package.path}, not declared in {overlay.declaring_file}"
             yield DevpyError(problem, f"declare it there, or remove it: {_UPDATE}")
 
 
-def _read_record(venv: str) -> tuple[str, str]:
-    """Return where the overlay was made, and the prefix of its base."""
-    fields = record.load(venv)
-    made, base = fields.get("venv"), fields.get("base")
-    if not (isinstance(made, str) and isinstance(base, str)):
-        raise DevpyError(f"{os.path.join(venv, OVERLAY_RECORD)}: missing or broken", _UPDATE)
-    return made, base
+def _native_sources(editables: object) -> dict[str, tuple[int, int, str]]:
+    """Return what a record has of the sources of compiled parts, for each package that has some, by its folder."""
+    packages = editables if isinstance(editables, dict) else {}
+    built = {path: files.get(native_sources.NAME) for path, files in packages.items() if isinstance(files, dict)}
+    return {
+        path: (int(each["mtime_ns"]), int(each["size"]), str(each["sha256"])) for path, each in built.items() if each
+    }
 
 
 def _path_entry(module: origins.Module) -> str | None:

@@ -13,7 +13,7 @@ from devpy_virtualenv_plugin.layout import site_packages
 from .activate.environment import overlay_variables
 from .base import condarc
 from .messages import tell
-from .overlay.editables import undeclared
+from .overlay.editables import old_binaries, undeclared
 from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_through, refuse_foreign
 from .records import run_cache, start_variables
 from .records.observations import observed
@@ -50,6 +50,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         warnings = [
             *_undeclared_warnings(config, python),
             *_other_worktree_warnings(config, own_roots),
+            *_old_binary_warnings(config, overlay.record),
             *_base_editable_warnings(config, overlay.record, own_roots),
             *_pythonpath_warnings(config, root, own_roots, observed_environ, folder),
         ]
@@ -103,6 +104,12 @@ def _undeclared_warnings(config: Config, python: str) -> Iterator[str]:
     """Yield a warning for each editable in the overlay that devpy.toml does not declare."""
     for path in undeclared(site_packages(config.venv, python), config.editables):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
+
+
+def _old_binary_warnings(config: Config, recorded: Record) -> Iterator[str]:
+    """Yield a warning for each declared package whose sources are not what its compiled parts were built from."""
+    for path, source in old_binaries(config, recorded):
+        yield f"{path}: its compiled parts are older than {source}\n  devpy update-editables"
 
 
 def _other_worktree_warnings(config: Config, own_roots: list[str]) -> Iterator[str]:

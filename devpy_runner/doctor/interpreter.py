@@ -39,6 +39,8 @@ class Package(NamedTuple):
     modules: list[Module]
     is_without_modules: bool = False
     """Whether it certainly provides nothing to import."""
+    error: str = ""
+    """What its finder has failed with, in one line; empty if it has not."""
 
 
 class Entry(NamedTuple):

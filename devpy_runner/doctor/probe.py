@@ -100,6 +100,7 @@ def _packages() -> list[Answer]:
                 for module in package.modules
             ],
             "is_without_modules": package.is_without_modules,
+            "error": package.error,
         }
         for package in packages
     ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from devpy_pip_guard import distributions
+from devpy_pip_guard import distributions, native_sources
 from devpy_pip_guard.files import is_file, note_read, status
 from devpy_virtualenv_plugin.record import BuildFile, replace_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from devpy_pip_guard.config import Config
+    from devpy_virtualenv_plugin.record import Record
 
 _STARTS_EDITABLES = "editables"
 BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "CMakeLists.txt", "meson.build", "Cargo.toml")
@@ -122,6 +125,18 @@ def build_files_changed(path: str, recorded: dict[str, BuildFile]) -> bool:
         if has_new_time and build_files(path).get(name, previous).sha256 != previous.sha256:
             return True
     return False
+
+
+def old_binaries(config: Config, recorded: Record) -> Iterator[tuple[str, str]]:
+    """Yield the declared packages whose compiled parts are out of date, each with a source that has changed.
+
+    :param recorded: the overlay's record
+    """
+    for path in config.editables:
+        built = recorded.editables.get(path, {}).get(native_sources.NAME)
+        source = "" if built is None else native_sources.newer(path, built)
+        if source:
+            yield path, source
 
 
 def _from_metadata(site_packages: str) -> Iterator[Editable]:

@@ -64,6 +64,13 @@ class Pip(NamedTuple):
     verbose: bool
     """Whether everything that pip prints goes to stderr as it comes."""
 
+    @property
+    def search_path(self) -> str:
+        """The PATH that it has, apart from what activation scripts add."""
+        activation = self.environment.activation
+        path = activation.exports.get("PATH", activation.caller.get("PATH", os.defpath))
+        return os.pathsep.join([*self.environment.first_on_path, path])
+
     def run(self, arguments: list[str], task: str) -> None:
         """Run `pip ARGUMENTS`.
 

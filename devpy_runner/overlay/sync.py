@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from devpy_pip_guard import distributions
+from devpy_pip_guard import distributions, native_sources
 from devpy_pip_guard.config import check_editables
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import base_scripts, record
 from devpy_virtualenv_plugin.base_python import UPGRADE, refuse_unfit, untested
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
-from devpy_virtualenv_plugin.record import Record
+from devpy_virtualenv_plugin.mends import conda_install
+from devpy_virtualenv_plugin.record import BuildFile, Record
 
 from ..activate.environment import overlay_variables, worktree_environment
 from ..base import facts
@@ -23,7 +24,7 @@ from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
 from ..worktree import without_locations
-from . import disk_space, editables
+from . import compiled, disk_space, editables
 from .creation import build
 from .editables import Editable
 from .pip import Pip, PipError, without_diversions
@@ -162,7 +163,9 @@ def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
             plan = plan._replace(install=_plan(config, recorded, options).install)
             # Read before pip reads them: what is edited meanwhile counts as a change.
             build_files = {path: editables.build_files(path) for path in plan.install}
+            sources = {path: compiled.contents(path) for path in plan.install}
             _install(plan, config, recorded, pip)
+            _add_built_sources(build_files, sources, config)
         except BaseException as error:
             if not disk_space.is_lacking(error):  # without space, pip may not have put back what it had changed
                 _write_record(config, _without_packages(recorded, plan.install))
@@ -174,6 +177,17 @@ def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
         pip.progress.note(f"linked the base's {', '.join(missing)} in {config.venv} again")
     _write_record(config, updated)
     return plan
+
+
+def _add_built_sources(
+    build_files: dict[str, dict[str, BuildFile]], sources: dict[str, dict[str, str]], config: Config
+) -> None:
+    """Add what compiled parts have been built from to the build files of the packages that have just been installed."""
+    pure = {editable.path for editable in _installed(config) if editable.is_pure}
+    for path, files in build_files.items():
+        built = None if path in pure else compiled.built_sources(path, sources[path])
+        if built is not None:
+            files[native_sources.NAME] = built
 
 
 def _without_packages(recorded: Record, paths: list[str]) -> Record:
@@ -209,9 +223,9 @@ def _needs_install(path: str, editable: Editable | None, recorded: Record, optio
 def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
     if plan.install:
         previous = _installed(config)
-        requests = [argument for path in plan.install for argument in ("--editable", path)]
-        name = f" {os.path.basename(plan.install[0])}" if len(plan.install) == 1 else ""
-        pip.run(["install", "--no-deps", *requests], f"installing{name}")
+        in_place = [path for path in plan.install if _can_be_built_in_place(path, config, recorded, pip)]
+        _install_editables([path for path in plan.install if path not in in_place], [], pip)
+        _install_editables(in_place, ["--no-build-isolation"], pip)
         missing = editables.missing_at_start(_site_packages(config))
         if missing:
             pip.run(["install", "--no-deps", "--ignore-installed", *missing], f"installing {missing[0]}")
@@ -221,6 +235,27 @@ def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
         from . import dependencies
 
         dependencies.install(_site_packages(config), site_packages(recorded.base, recorded.python), pip)
+
+
+def _install_editables(paths: list[str], options: list[str], pip: Pip) -> None:
+    if paths:
+        requests = [argument for path in paths for argument in ("--editable", path)]
+        name = f" {os.path.basename(paths[0])}" if len(paths) == 1 else ""
+        pip.run(["install", "--no-deps", *options, *requests], f"installing{name}")
+
+
+def _can_be_built_in_place(path: str, config: Config, recorded: Record, pip: Pip) -> bool:
+    """Tell whether a package that every import builds again must be built with what is there for good, and can be.
+
+    If it cannot, the user is told: an import will fail as soon as there is something to build.
+    """
+    folders = [site_packages(prefix, recorded.python) for prefix in (config.venv, recorded.base)]
+    missing = compiled.missing_at_import(path, folders, pip.search_path, recorded.python)
+    if missing:
+        problem = f"{path} is built again when it is imported, and the base lacks {', '.join(missing)} for that"
+        mend = conda_install(recorded.base, *missing)
+        pip.progress.note(f"warning: {problem}\n  {mend}, then: devpy update-editables")
+    return missing == []
 
 
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from devpy_virtualenv_plugin.mends import command
+from devpy_virtualenv_plugin.mends import command, conda_install
 
+from ...overlay.compiled import missing_at_import
 from ...plugin import FAILED, OK, SKIPPED, WARNING, Skipped, Verdict, hookimpl
 from ..interpreter import MADE_BY_ANOTHER_DEVPY, Module
 
@@ -47,6 +48,10 @@ def _package_verdicts(setup: WorktreeSetup, package: Package) -> Iterator[Verdic
     if package.is_without_modules:
         yield Verdict("imports", OK, f"{package.name} ({package.path}) provides nothing to import")
         return
+    if package.error and not package.modules:
+        text = f"{package.name} ({package.path}) cannot be imported: {package.error}"
+        yield Verdict("imports", FAILED, text, _mend_of_build(package, setup))
+        return
     if not package.modules:
         text = f"no importable module of {package.name} found in {package.path}, so its origin is not checked"
         yield Verdict("imports", WARNING, text, "if it has one: devpy doctor MODULE")
@@ -63,6 +68,16 @@ def _package_verdicts(setup: WorktreeSetup, package: Package) -> Iterator[Verdic
     if not problems:
         more = f", and {len(modules) - 1} more from there" if len(modules) > 1 else ""
         yield Verdict("imports", OK, f"{modules[0].name} from {modules[0].actual}{more}")
+
+
+def _mend_of_build(package: Package, setup: WorktreeSetup) -> str:
+    """Return what mends a package whose finder fails: the finder of meson-python builds it."""
+    folders = [setup.site_packages, setup.base_site_packages]
+    path = setup.state.environ.get("PATH", os.defpath)
+    missing = missing_at_import(package.path, folders, path, setup.record.python)
+    if missing:
+        return f"{conda_install(setup.base, *missing)}, then: devpy update-editables"
+    return "devpy update-editables"
 
 
 def _module_verdicts(module: Module, package: Package) -> Iterator[Verdict]:

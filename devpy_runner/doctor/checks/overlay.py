@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from devpy_pip_guard.errors import DevpyError
 
+from ...overlay.editables import old_binaries
 from ...overlay.state import ABSENT, CURRENT, STALE, refuse_foreign
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
 from ..setup import BEING_CHANGED
@@ -23,7 +24,12 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     overlay, venv = setup.overlay, setup.config.venv
     refuse_foreign(overlay, setup.config)
     if overlay.state == CURRENT and overlay.record is not None:
-        yield Verdict("overlay", OK, f"{venv}: current, on {overlay.record.base}")
+        old = list(old_binaries(setup.config, overlay.record))
+        for path, source in old:
+            text = f"{path}: its compiled parts are older than {source}"
+            yield Verdict("overlay", WARNING, text, "devpy update-editables")
+        if not old:
+            yield Verdict("overlay", OK, f"{venv}: current, on {overlay.record.base}")
         return
     works = overlay.state == STALE and os.path.exists(os.path.join(venv, "bin", "python"))
     state = WARNING if works else FAILED

@@ -35,6 +35,7 @@ class Answer(NamedTuple):
     loaded: list[str]
     distributed: list[str]
     without_modules: list[str]
+    errors: dict[str, str]
 
     @property
     def modules(self) -> dict[str, list[str]]:
@@ -49,11 +50,12 @@ def ask(overlay: Overlay, *paths: Path, program: str = ASK) -> Answer:
     answer = json.loads(done.stdout)
     packages = {
         name: (path, {module: (expected, actual) for module, expected, actual, _ in modules})
-        for name, path, modules, _ in answer["packages"]
+        for name, path, modules, *_ in answer["packages"]
     }
     distributed = [module[0] for package in answer["packages"] for module in package[2] if module[3]]
     without_modules = [package[0] for package in answer["packages"] if package[3]]
-    return Answer(packages, answer["elsewhere"], answer["loaded"], distributed, without_modules)
+    errors = {package[0]: package[4] for package in answer["packages"] if package[4]}
+    return Answer(packages, answer["elsewhere"], answer["loaded"], distributed, without_modules, errors)
 
 
 @pytest.fixture
@@ -329,7 +331,9 @@ def test_finder_that_fails(overlay: Overlay, tmp_path: Path) -> None:
     )
     finder = {"_finder_of_dist.py": text}
     overlay.install("dist", tmp_path, pth="import _finder_of_dist\n", files=finder, top_level="renamed\n")
-    assert ask(overlay).modules == {"dist": []}
+    answer = ask(overlay)
+    assert answer.modules == {"dist": []}
+    assert answer.errors == {"dist": "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/ninja'"}
 
 
 def test_packages_inside_a_namespace(overlay: Overlay, tmp_path: Path) -> None:
@@ -489,3 +493,10 @@ def test_files_that_hold_anything(overlay: Overlay, tmp_path: Path) -> None:
     (overlay.site_packages / "dist-1.0.dist-info" / "RECORD").write_bytes(b"\0\xff\n,,,,\n\n__editable__.dist.pth,,\n")
     (overlay.site_packages / "x.egg-link").write_bytes(b"/\0\n\xff")
     assert ask(overlay).modules == {"dist": ["alpha"], "x": []}
+
+
+def test_finder_that_names_a_folder_after_the_distribution(overlay: Overlay, tmp_path: Path) -> None:
+    project = empty_files(tmp_path / "project", "sources/__init__.py")
+    text = FINDER.format(file=str(project / "sources" / "__init__.py"))
+    overlay.install("Renamed", project, pth="import _finder_of_dist\n", files={"_finder_of_dist.py": text})
+    assert ask(overlay).modules == {"Renamed": ["renamed"]}

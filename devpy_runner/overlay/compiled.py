@@ -1,0 +1,126 @@
+"""Packages with compiled parts: what they were built from, and what builds them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
+from devpy_pip_guard import native_sources
+from devpy_pip_guard.config import read_toml
+from devpy_pip_guard.errors import DevpyError
+from devpy_virtualenv_plugin.record import BuildFile
+
+from .. import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MESON_PYTHON = "mesonpy"
+_NINJA = "ninja"
+
+
+def contents(path: str) -> dict[str, str]:
+    """Return what the sources of a package hold, before it is built.
+
+    :param path: its folder, absolute
+    """
+    return native_sources.contents(path, native_sources.find(path).sources)
+
+
+def built_sources(path: str, before: dict[str, str]) -> BuildFile | None:
+    """Return what a package's compiled parts have been built from; None if nothing can tell, or need be told.
+
+    :param path: its folder, absolute
+    :param before: what `contents` returned before it was built; what the build itself has added there counts as well
+    """
+    sources = native_sources.find(path).sources
+    if not sources or rebuilds_on_import(path):
+        return None
+    now = native_sources.contents(path, sources)
+    built = {**now, **{name: before[name] for name in now if name in before}}
+    time = max(sources.values()) if built == now else 0
+    return BuildFile(time, len(sources), native_sources.digest(built))
+
+
+def rebuilds_on_import(path: str) -> bool:
+    """Tell whether a package is built again, where that is needed, whenever it is imported.
+
+    :param path: its folder, absolute
+    """
+    document = _pyproject(path)
+    rebuild = _table(document, "tool", "scikit-build", "editable").get("rebuild")
+    return _is_of_meson(document) or rebuild is True
+
+
+def missing_at_import(path: str, site_packages: list[str], search_path: str, python: str) -> list[str] | None:
+    """Return the build requirements that a package needs to be imported, and that are not there for good.
+
+    Those that pip installs for a build are gone after it.
+
+    :param path: the package's folder, absolute
+    :param site_packages: those of the overlay and of the base, absolute
+    :param search_path: the PATH of commands in the overlay
+    :param python: as the overlay's record has it
+    :return: None for a package that imports build nothing for
+    """
+    document = _pyproject(path)
+    if not _is_of_meson(document):
+        return None
+    requires = _table(document, "build-system").get("requires")
+    requires = [text for text in requires if isinstance(text, str)] if isinstance(requires, list) else []
+    version = python[len("python") :].rstrip("t")
+    missing = [text for text in requires if not _is_satisfied(text, site_packages, version)]
+    has_ninja = shutil.which(_NINJA, path=search_path) or _is_satisfied(_NINJA, site_packages, version)
+    return missing if has_ninja else [*missing, _NINJA]
+
+
+def _is_satisfied(text: str, site_packages: list[str], python: str) -> bool:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return False
+    if requirement.marker is not None and not requirement.marker.evaluate({"python_version": python}):
+        return True
+    return any(_fits(version, requirement) for version in _versions(requirement.name, site_packages))
+
+
+def _fits(version: str, requirement: Requirement) -> bool:
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return not requirement.specifier
+
+
+def _versions(name: str, site_packages: list[str]) -> Iterator[str]:
+    """Yield the version that an import would find: that in the first folder that has it."""
+    from importlib.metadata import distributions
+
+    for folder in site_packages:
+        for found, distribution in installed.named(distributions(path=[folder])):
+            if canonicalize_name(found) == canonicalize_name(name):
+                yield installed.field(distribution, "Version")
+                return
+
+
+def _pyproject(path: str) -> dict[str, Any]:
+    try:
+        return read_toml(os.path.join(path, "pyproject.toml"))
+    except DevpyError:  # there is none, or its backend will say what is wrong
+        return {}
+
+
+def _is_of_meson(document: dict[str, Any]) -> bool:
+    return _table(document, "build-system").get("build-backend") == _MESON_PYTHON
+
+
+def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return a table inside others; an empty one if there is none, or it is something else."""
+    for name in names:
+        inner = document.get(name)
+        document = inner if isinstance(inner, dict) else {}
+    return document

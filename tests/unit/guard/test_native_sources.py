@@ -1,0 +1,103 @@
+"""Whether compiled parts are out of date, told without compiling anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from devpy_pip_guard import native_sources
+from devpy_runner.overlay import compiled
+
+from .overlay import write_files
+
+LATER = 10**9
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_files(tmp_path / "project", {"src/a.c": "1", "src/b/c.pyx": "2", "setup.py": "", "src/mine.py": ""})
+
+
+def built(project: Path, before: dict[str, str] | None = None) -> tuple[int, int, str]:
+    sources = compiled.built_sources(str(project), compiled.contents(str(project)) if before is None else before)
+    assert sources is not None
+    return sources
+
+
+def edit(path: Path, text: str, later: int = LATER) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    time = path.stat().st_mtime_ns + later
+    os.utime(path, ns=(time, time))
+    return path
+
+
+def test_nothing_has_changed(project: Path) -> None:
+    assert native_sources.newer(str(project), built(project)) == ""
+
+
+@pytest.mark.parametrize("name", ["src/a.c", "src/new.CPP", "src/b/deeper/x.rs"])
+def test_a_source_that_has_changed_or_is_new(project: Path, name: str) -> None:
+    before = built(project)
+    edit(project / name, "2")
+    assert native_sources.newer(str(project), before) == str(project / name)
+
+
+@pytest.mark.parametrize("name", ["src/mine.py", "build/x.c", ".hidden/x.c", "src/b/c.c", "other/x.c", "target/x.rs"])
+def test_what_is_no_source_of_this_package(project: Path, name: str) -> None:
+    """The C of Cython, for one, is written by the build."""
+    write_files(project / "other", {"pyproject.toml": ""})
+    before = built(project)
+    edit(project / name, "new")
+    assert native_sources.newer(str(project), before) == ""
+
+
+def test_a_branch_that_was_left_and_came_back(project: Path) -> None:
+    """The files have new times, and what they held before."""
+    before = built(project)
+    edit(project / "src/a.c", "other")
+    edit(project / "src/a.c", "1")
+    assert native_sources.newer(str(project), before) == ""
+
+
+def test_a_source_that_is_gone(project: Path) -> None:
+    before = built(project)
+    (project / "src/b/c.pyx").unlink()
+    assert native_sources.newer(str(project), before) == str(project / "src/a.c")
+
+
+def test_an_edit_during_the_build(project: Path) -> None:
+    before = compiled.contents(str(project))
+    edit(project / "src/a.c", "edited")
+    write_files(project, {"src/generated.h": "by the build", "src/mine.so": ""})
+    assert native_sources.newer(str(project), built(project, before)) == str(project / "src/a.c")
+
+
+def test_files_that_the_build_has_made(project: Path) -> None:
+    before = compiled.contents(str(project))
+    write_files(project, {"src/generated.h": "by the build"})
+    assert native_sources.newer(str(project), built(project, before)) == ""
+
+
+def test_a_binary_that_was_built_by_hand_since(project: Path) -> None:
+    before = built(project)
+    edit(project / "src/a.c", "other")
+    assert native_sources.newer(str(project), before)
+    edit(project / "src/mine.cpython-311-x86_64-linux-gnu.so", "", later=2 * LATER)
+    assert native_sources.newer(str(project), before) == ""
+
+
+@pytest.mark.parametrize(
+    "pyproject",
+    ['[build-system]\nbuild-backend = "mesonpy"\nrequires = []\n', "[tool.scikit-build]\neditable.rebuild = true\n"],
+)
+def test_packages_that_imports_build_again(project: Path, pyproject: str) -> None:
+    write_files(project, {"pyproject.toml": pyproject})
+    assert compiled.built_sources(str(project), {}) is None
+
+
+def test_a_package_with_too_many_sources(project: Path) -> None:
+    write_files(project, {f"src/{number}.c": "" for number in range(1001)})
+    assert compiled.built_sources(str(project), {}) is None
