@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from devpy_pip_guard import distributions
-from devpy_pip_guard.files import shebang
+from devpy_pip_guard.files import beginning, shebang
 
 from .layout import LAUNCHER, SCRIPT_FOLDERS, site_packages
+from .record import replace_file
 
 # Conda takes the installation it manages from the interpreter it runs on.
 _CONDA = re.compile(r"(conda|mamba)(-.*)?|activate|deactivate")
@@ -78,9 +79,8 @@ def link(venv: Path, base: Path, python: str) -> tuple[tuple[str, ...], tuple[st
     owners = {name: owner for name, owner in _replaced_scripts(venv, base, python).items() if name in names}
     places = {"base_bin": os.fsencode(base / "bin"), "venv": os.fsencode(venv), "launcher": LAUNCHER}
     body = _LAUNCHER_BODY.format(owners=owners, **places)
-    text = with_shebang(venv / "bin" / "python", body)
-    launcher.write_text(text, encoding="utf-8", errors="surrogateescape")
-    launcher.chmod(0o755)
+    # A new file each time, since the old one may be another user's.
+    replace_file(os.fspath(launcher), with_shebang(venv / "bin" / "python", body), executable=True)
     for folder, linked in zip(SCRIPT_FOLDERS, ([name for name in names if name not in owners], names)):
         _link_in(venv / folder, os.path.relpath(LAUNCHER, folder), linked)
     return names, tuple(sorted(owners))
@@ -105,15 +105,23 @@ def console_scripts(base: Path, python: str) -> Iterator[str]:
     bin_folder = os.path.realpath(base / "bin")
     metadata = distributions.metadata(site_packages(os.fspath(base), python))
     declared: set[str] = set().union(*(distributions.declared_scripts(path) for _, path in metadata))
-    for entry in os.scandir(bin_folder):
-        if _CONDA.fullmatch(entry.name) or not entry.is_file() or not os.access(entry.path, os.X_OK):
+    for name in _names(bin_folder, declared):
+        path = os.path.join(bin_folder, name)
+        if _CONDA.fullmatch(name) or not os.path.isfile(path) or not os.access(path, os.X_OK):
             continue
-        with open(entry.path, "rb") as stream:
-            command = shebang(stream.read(1024))
+        command = shebang(beginning(path))
         # A script of a base that is a copy still names the original's interpreter.
-        is_declared = entry.name in declared and _is_python(command)
+        is_declared = name in declared and _is_python(command)
         if is_declared or _is_looked_up(command) or _is_in(bin_folder, command):
-            yield entry.name
+            yield name
+
+
+def _names(bin_folder: str, declared: set[str]) -> Collection[str]:
+    """Return the names of what may be in a folder: where this user may not list it, what the metadata declares."""
+    try:
+        return os.listdir(bin_folder)
+    except PermissionError:
+        return declared
 
 
 def _replaced_scripts(venv: Path, base: Path, python: str) -> dict[str, str]:

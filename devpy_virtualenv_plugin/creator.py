@@ -212,11 +212,13 @@ class DevpyCreator(Creator, Describe):
         A copy would not do: conda's interpreters look for their shared library beside them. Every name that the base
         has for its interpreter is a link in the overlay, such as that of a free-threaded build (`python3.13t`).
         """
+        from devpy_pip_guard.files import names_in
+
         self.bin_dir.mkdir(exist_ok=True)
         _symlink(self.base / "bin" / self._python.name, self.exe)
         versioned = re.compile(r"python{}\.{}[a-z]*".format(*self._python.minor))
-        names = {name for name in os.listdir(self.base / "bin") if versioned.fullmatch(name)}
-        for name in names | {"python3"}:
+        names = {name for name in names_in(os.fspath(self.base / "bin")) if versioned.fullmatch(name)}
+        for name in names | {self._python.name, "python3"}:
             _symlink(Path(self.exe.name), self.bin_dir / name)
 
 

@@ -82,7 +82,7 @@ def write(record: Record) -> None:
     replace_file(path, json.dumps(data, indent=1))
 
 
-def replace_file(path: str, text: str, suffix: str = "new") -> None:
+def replace_file(path: str, text: str, suffix: str = "new", *, executable: bool = False) -> None:
     """Replace a file in one step: at any moment it holds either its old or its new content.
 
     :param suffix: of the temporary file, which a crash leaves and the next call overwrites. Processes that may write
@@ -93,6 +93,9 @@ def replace_file(path: str, text: str, suffix: str = "new") -> None:
     try:
         with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(text)
+        if executable:
+            mode = os.stat(temporary).st_mode
+            os.chmod(temporary, mode | (mode & 0o444) >> 2)  # for everybody who may read it
         os.replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary):

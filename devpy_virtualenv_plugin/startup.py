@@ -78,7 +78,7 @@ def write(site_packages: Path, base_site_packages: Path, python: Path, *, has_to
     _compile(python, sitecustomize, guard)
     # The bridge comes last, since it makes an interpreter use the rest.
     bridge = layout.bridge(os.fspath(site_packages))
-    (site_packages / bridge).write_text(BRIDGES[bridge], encoding="ascii")
+    replace_file(os.fspath(site_packages / bridge), BRIDGES[bridge])
     for outdated in {*BRIDGES} - {bridge}:  # devpy 0.2 wrote the same one for every Python
         (site_packages / outdated).unlink(missing_ok=True)
 
