@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     :param argv: the arguments, without the program's name; those of the process by default
     :return: the exit code; not that of a command, which replaces this process
     """
+    if argv is None:
+        _leave_out_others_modules()
     try:
         code = _dispatch(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:
@@ -83,6 +85,24 @@ def main(argv: list[str] | None = None) -> int:
 
         tell_of_bug()
     return 2
+
+
+def _leave_out_others_modules() -> None:
+    """Keep devpy from importing what PYTHONPATH or the current folder holds: it is there for the user's command.
+
+    `python -m devpy_runner` puts the current folder first.
+    """
+    pythonpath = os.environ.get("PYTHONPATH", "")
+    if not pythonpath and os.path.basename(sys.argv[0]) != "__main__.py":
+        return
+    import site
+
+    installed = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *site.getsitepackages()]
+    installed.append(site.getusersitepackages())
+    others = {os.path.abspath(entry) for entry in pythonpath.split(os.pathsep)}
+    if os.path.basename(sys.argv[0]) == "__main__.py":
+        others.add(os.path.abspath(sys.path[0]))
+    sys.path[:] = [entry for entry in sys.path if entry in installed or os.path.abspath(entry) not in others]
 
 
 def _tell(error: DevpyError) -> None:

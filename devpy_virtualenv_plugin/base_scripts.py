@@ -147,6 +147,21 @@ def _is_python(command: list[str]) -> bool:
     return bool(command) and os.path.isabs(command[0]) and os.path.basename(command[0]).startswith("python")
 
 
+def mend_headers(venv: Path) -> None:
+    """Let the console scripts of the overlay's own packages run where its path holds a tab.
+
+    The system ends the interpreter's path there, which installers think of for spaces alone.
+
+    :param venv: the overlay, absolute
+    """
+    python = venv / "bin" / "python"
+    header = os.fsencode(f"#!{python}\n")
+    for script in [entry.path for entry in os.scandir(venv / "bin")] if "\t" in os.fspath(venv) else ():
+        if not os.path.islink(script) and beginning(script).startswith(header):
+            body = Path(script).read_bytes()[len(header) :].decode("utf-8", "surrogateescape")
+            replace_file(script, with_shebang(python, body), executable=True)
+
+
 def with_shebang(python: Path, body: str) -> str:
     """Return the text of a script that an interpreter runs, wherever that lies.
 

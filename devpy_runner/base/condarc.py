@@ -71,7 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
     envs_dirs = [_expand(item, environ) for item in _merged_items(sources, "envs_dirs")]
     return CondaSettings(
         root_prefix=root_prefix,
-        envs_dirs=_unique([*envs_dirs, *_default_envs_dirs(root_prefix, environ)]),
+        envs_dirs=_unique(filter(None, [*envs_dirs, *_default_envs_dirs(root_prefix, environ)])),
         changeps1=_boolean(sources, "changeps1", default=True),
         env_prompt=_text(sources, "env_prompt", "({default_env}) "),
         auto_stack=_integer(sources, "auto_stack", default=0),
@@ -272,14 +272,15 @@ def _integer(sources: list[_Source], setting: str, *, default: int) -> int:
 
 
 def _expand(path: str, environ: Mapping[str, str]) -> str:
-    """Make a path absolute, and replace `$VAR`, `${VAR}` and a leading `~`; the empty string stays empty."""
+    """Make a path absolute, and replace `$VAR`, `${VAR}` and a leading `~`; empty if there is no such home."""
     if "$" in path:
         import re
 
         path = re.sub(
             r"\$(?:(\w+)|\{([^}]*)\})", lambda match: environ.get(match[1] or match[2], match[0]), path, flags=re.ASCII
         )
-    return path and os.path.abspath(expand_user(path, environ))
+    expanded = expand_user(path, environ)
+    return expanded and os.path.abspath(expanded)
 
 
 def _unique(values: Iterable[str]) -> list[str]:

@@ -93,7 +93,8 @@ def _prefix_of_conda(conda: str) -> str:
 
 
 def expand_user(path: str, environ: Mapping[str, str]) -> str:
-    """Return a path with a leading `~` replaced by the caller's home."""
+    """Return a path with a leading `~` replaced by the caller's home; empty if there is no such home."""
     if "HOME" in environ and (path == "~" or path.startswith("~/")):
         return environ["HOME"] + path[1:]
-    return os.path.expanduser(path)
+    expanded = os.path.expanduser(path)
+    return "" if expanded.startswith("~") else expanded

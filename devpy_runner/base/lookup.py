@@ -9,6 +9,7 @@ from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, names_in, read_bytes
 
 from .condarc import read_settings
+from .installations import expand_user
 from .prefix import is_environment
 
 if TYPE_CHECKING:
@@ -82,9 +83,8 @@ def existing_environments(settings: CondaSettings, environ: Mapping[str, str]) -
 
 def _registered(environ: Mapping[str, str]) -> list[str]:
     """Return the prefixes that conda lists in `~/.conda/environments.txt`."""
-    home = environ.get("HOME") or os.path.expanduser("~")
     try:
-        content = read_bytes(os.path.join(home, ".conda", "environments.txt"))
+        content = read_bytes(expand_user("~/.conda/environments.txt", environ))
     except DevpyError:
         return []
     return [os.fsdecode(line.strip()) for line in content.splitlines()]

@@ -18,12 +18,20 @@ import sys
 if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]  # the folder of this file, which belongs to devpy
 
+_PATH = list(sys.path)
+"""What the user's programs search; what follows is no other than Python's own, whatever PYTHONPATH holds."""
+
+_pythonpath = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) not in _pythonpath]
+
 import json
 import re
 from importlib import import_module
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any
+
+sys.path[:] = _PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

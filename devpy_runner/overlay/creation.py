@@ -96,8 +96,9 @@ def _make(config: Config, base: str, environ: Mapping[str, str]) -> None:
     """
     options = ["--creator", "devpy", "--devpy-config", config.file, "--discovery", "builtin", "--no-seed"]
     python = os.path.join(base, "bin", "python")
-    # What the user has set for other virtual environments is not meant for the overlay.
-    variables = {name: value for name, value in environ.items() if not name.startswith("VIRTUALENV_")}
+    # What the user has set for other virtual environments, or for what he runs, is not meant for the overlay.
+    left_out = ("VIRTUALENV_", "PYTHONPATH")
+    variables = {name: value for name, value in environ.items() if not name.startswith(left_out)}
     variables["VIRTUALENV_CONFIG_FILE"] = os.devnull
     _run([*options, "--python", python, config.venv], variables, config.venv, python)
     scripts.extend(Path(config.venv, "bin"))

@@ -27,7 +27,6 @@ _SETTINGS = {
     "PIP_NO_COLOR": "1",
     "PIP_NO_INPUT": "1",
     "PIP_USER": "0",  # in pip's configuration, it would lead packages out of the overlay
-    "PYTHONUNBUFFERED": "1",
 }
 # These would lead packages out of the overlay, or others into it.
 _DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQUIREMENT", "ROOT", "TARGET")
@@ -48,9 +47,22 @@ class PipError(DevpyError):
         return f"{self.problem}{':' if shown else ''}{shown}\n  {self.mend}"
 
 
+def command(python: str, *arguments: str, writes_bytecode: bool) -> list[str]:
+    """Return the command that runs the pip that a Python has, whatever PYTHONPATH and the current folder hold.
+
+    :param python: absolute
+    :param arguments: pip's command and its arguments
+    :param writes_bytecode: whether Python may write bytecode; PYTHONDONTWRITEBYTECODE does not count then
+    """
+    return [python, "-Iu" if writes_bytecode else "-IuB", "-m", "pip", *arguments]
+
+
 def without_diversions(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the caller's environment variables without those that make pip install something else or elsewhere."""
-    diversions = {f"PIP_{name}" for name in _DIVERSIONS}
+    """Return the caller's environment variables without those that make pip install something else or elsewhere.
+
+    Build backends do not get PYTHONPATH, either: it is there for what the user runs.
+    """
+    diversions = {"PYTHONPATH", *(f"PIP_{name}" for name in _DIVERSIONS)}
     return {name: value for name, value in environ.items() if name not in diversions}
 
 
@@ -80,9 +92,10 @@ class Pip(NamedTuple):
         """
         import subprocess
 
-        argv, environ = self.environment.prepare(
-            [os.path.join(self.environment.venv, "bin", "python"), "-m", "pip", *arguments], extra=_SETTINGS
-        )
+        python = os.path.join(self.environment.venv, "bin", "python")
+        writes_bytecode = not self.environment.activation.caller.get("PYTHONDONTWRITEBYTECODE")
+        pip = command(python, *arguments, writes_bytecode=writes_bytecode)
+        argv, environ = self.environment.prepare(pip, extra=_SETTINGS)
         printed: list[str] = []
         package = ""
         with subprocess.Popen(

@@ -239,9 +239,14 @@ def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
 
 def _install_editables(paths: list[str], options: list[str], pip: Pip) -> None:
     if paths:
-        requests = [argument for path in paths for argument in ("--editable", path)]
+        requests = [argument for path in paths for argument in ("--editable", _as_pip_takes_it(path))]
         name = f" {os.path.basename(paths[0])}" if len(paths) == 1 else ""
         pip.run(["install", "--no-deps", *options, *requests], f"installing{name}")
+
+
+def _as_pip_takes_it(path: str) -> str:
+    """Return how to name a folder to pip, which takes brackets at the end of a path for extras."""
+    return Path(path).as_uri() if path.endswith("]") else path
 
 
 def _can_be_built_in_place(path: str, config: Config, recorded: Record, pip: Pip) -> bool:
@@ -323,6 +328,7 @@ def _write_record(config: Config, updated: Record) -> None:
     stamp = record.site_stamp(site_packages(config.venv, updated.python))
     # Where the overlay has lost a script, the base's script of that name is linked.
     if stamp != updated.site_stamp or missing_scripts(config.venv, updated):
+        base_scripts.mend_headers(Path(config.venv))
         scripts, replaced = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
         updated = updated._replace(scripts=scripts, replaced_scripts=replaced)
     complete = updated._replace(complete=True, base_name=config.base, editables=declared, site_stamp=stamp)

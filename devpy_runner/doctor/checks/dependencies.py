@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from devpy_pip_guard.distributions import normalized
 from devpy_virtualenv_plugin.mends import conda_install
 
+from ...overlay.pip import command
 from ...plugin import FAILED, OK, Skipped, Verdict, hookimpl
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _UNFIT = re.compile(r"\S+ \S+ has requirement (?P<name>[\w.-]+)(\[.*?\])?(?P<ver
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; the base's own pip tells, see `pip check`."""
     names = {normalized(package.name) for package in setup.state.packages}
-    ran = setup.run([setup.python, "-m", "pip", "check"])
+    ran = setup.run(command(setup.python, "check", writes_bytecode=False))
     if "No module named pip" in ran.err:
         raise Skipped("the base has no pip")
     if ran.code not in (0, 1):
