@@ -199,12 +199,15 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
     return list(os.scandir(folder))
 
 
-def beginning(path: str) -> bytes:
-    """Return the first bytes of a file, as many as matter for `#!`; none if the file cannot be read."""
+def beginning(path: str, most: int = _LONGEST_BEGINNING) -> bytes:
+    """Return the first bytes of a file, as many as matter for `#!`; none if it is no file that can be read.
+
+    :param most: how many
+    """
     note_read(path)
     try:
         with open(path, "rb") as stream:
-            return stream.read(_LONGEST_BEGINNING)
+            return stream.read(most)
     except OSError:
         return b""
 

@@ -45,6 +45,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
         base, python = overlay.record.base, overlay.record.python
         settings = condarc.read_settings(observed_environ)
+        ignored = condarc.ignored(observed_environ)
         has_current_start_variables = start_variables.refresh(config, base, observed_environ)
         own_roots = worktrees.own_roots(root)
         warnings = [
@@ -54,8 +55,8 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
             *_base_editable_warnings(config, overlay.record, own_roots),
             *_pythonpath_warnings(config, root, own_roots, observed_environ, folder),
         ]
-    for warning in warnings:
-        _warn(warning)
+    for warning in (*warnings, *ignored):  # as long as nothing changes, the latter are told once
+        _warn(str(warning))
     variables = overlay_variables(config, root, base)
     cache = RunCache(root, config.file, config.venv, base, variables, settings, observations.evidence())
     is_lasting = overlay.state == CURRENT and has_current_start_variables and not warnings

@@ -40,6 +40,10 @@ _NULL = ("", "~", "null", "Null", "NULL")
 _LIST_MEND = "write one path a line: `- /path`"
 
 
+class IgnoredError(DevpyError):
+    """A file that conda passes over with a warning, since it cannot be read as YAML at all."""
+
+
 class _Item(NamedTuple):
     value: str
     flag: str
@@ -64,7 +68,7 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
     :raises DevpyError: if a condarc that speaks of these settings is broken, or a value makes no sense
     """
     installation = find_installation(environ)
-    sources = [_read_file(path) for path in _condarc_files(environ, installation)]
+    sources = [_read_unless_ignored(path) for path in _condarc_files(environ, installation)]
     sources.append(_read_variables(environ))
 
     root_prefix = _expand(_text(sources, "root_prefix", ""), environ) or installation
@@ -77,6 +81,21 @@ def read_settings(environ: Mapping[str, str]) -> CondaSettings:
         auto_stack=_integer(sources, "auto_stack", default=0),
         envvars_force_uppercase=_boolean(sources, "envvars_force_uppercase", default=True),
     )
+
+
+def ignored(environ: Mapping[str, str]) -> list[DevpyError]:
+    """Return what is wrong with the files that speak of these settings and that conda, too, ignores.
+
+    :param environ: the caller's environment variables
+    :raises DevpyError: for one that conda stops at
+    """
+    errors: list[DevpyError] = []
+    for path in _condarc_files(environ, find_installation(environ)):
+        try:
+            _read_file(path)
+        except IgnoredError as error:
+            errors.append(error)
+    return errors
 
 
 def _default_envs_dirs(root_prefix: str | None, environ: Mapping[str, str]) -> list[str]:
@@ -139,8 +158,18 @@ def _read_variables(environ: Mapping[str, str]) -> _Source:
     return source
 
 
+def _read_unless_ignored(path: str) -> _Source:
+    try:
+        return _read_file(path)
+    except IgnoredError:
+        return {}
+
+
 def _read_file(path: str) -> _Source:
-    """Read a condarc; one that names none of the settings is not even parsed, which saves importing yaml."""
+    """Read a condarc; one that names none of the settings is not even parsed, which saves importing yaml.
+
+    :raises IgnoredError: if conda would ignore it
+    """
     content = read_bytes(path)
     if not any(key.encode() in content for key in _KEYS):
         return {}
@@ -175,7 +204,10 @@ def _compose(path: str, text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         position = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise DevpyError(f"{path}{position}: not valid YAML: {error.problem}", "correct the file there") from error
+        kind = IgnoredError if isinstance(error, yaml.scanner.ScannerError) else DevpyError
+        raise kind(f"{path}{position}: not valid YAML: {error.problem}", "correct the file there") from error
+    except yaml.reader.ReaderError as error:
+        raise IgnoredError(f"{path}: not valid YAML", "remove control characters and unusual escapes") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: escapes beyond Unicode
         raise DevpyError(f"{path}: not valid YAML", "remove control characters and unusual escapes") from error
     except RecursionError as error:

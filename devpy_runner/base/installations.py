@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 _MARKS_OF_ROOT = ("conda-meta", "envs")
 # Where installers put conda unless told otherwise.
 _USUAL_ROOTS = (
-    "~/miniforge3",
-    "~/miniconda3",
-    "~/anaconda3",
-    "~/mambaforge",
-    "~/micromamba",
-    "~/.local/share/mamba",
-    "/opt/conda",
-    "/opt/miniforge3",
-    "/opt/miniconda3",
-    "/opt/anaconda3",
-    "/opt/homebrew/Caskroom/miniforge/base",
-    "/opt/homebrew/Caskroom/miniconda/base",
+    *("~/miniforge3", "~/miniforge", "~/mambaforge", "~/mambaforge3", "~/miniconda3", "~/miniconda"),
+    *("~/anaconda3", "~/anaconda", "~/opt/anaconda3", "~/opt/miniconda3", "~/opt/miniforge3", "~/opt/mambaforge"),
+    *("~/micromamba", "~/.local/share/mamba"),
+    *("/opt/conda", "/opt/miniforge3", "/opt/miniforge", "/opt/mambaforge", "/opt/miniconda3", "/opt/miniconda"),
+    *("/opt/anaconda3", "/opt/anaconda", "/opt/homebrew/Caskroom/miniforge/base"),
+    *("/opt/homebrew/Caskroom/miniconda/base", "/opt/homebrew/anaconda3", "/usr/local/miniconda3"),
 )
+# What `conda init` and `mamba shell init` write to, and the lines there that tell where conda is.
+_SHELL_FILES = ("~/.bashrc", "~/.bash_profile", "~/.profile", "~/.zshrc", "~/.config/fish/config.fish")
+_INITIALIZED = (b"# >>> conda initialize >>>", b"# >>> mamba initialize >>>")
+_PROGRAMS = ("/bin/conda", "/condabin/conda", "/bin/mamba", "/bin/micromamba")
+_ROOT_VARIABLE = "MAMBA_ROOT_PREFIX"
+_LONGEST_SHELL_FILE = 1 << 18
 
 
 def find_installation(environ: Mapping[str, str]) -> str | None:
@@ -60,12 +60,24 @@ def _installations(environ: Mapping[str, str]) -> Iterator[str]:
     owner = owning_installation(environ.get("CONDA_PREFIX", ""))
     if owner is not None:
         yield owner
-    if is_dir(environ.get("MAMBA_ROOT_PREFIX", "")):
-        yield environ["MAMBA_ROOT_PREFIX"]
-    for root in _USUAL_ROOTS:
-        prefix = expand_user(root, environ)
-        if _looks_like_root(prefix):
-            yield prefix
+    if is_dir(environ.get(_ROOT_VARIABLE, "")):
+        yield environ[_ROOT_VARIABLE]
+    likely = [_prefix_of_conda(environ["MAMBA_EXE"])] if is_file(environ.get("MAMBA_EXE", "")) else []
+    likely += [expand_user(root, environ) for root in _USUAL_ROOTS]
+    yield from filter(_looks_like_root, likely)
+    yield from filter(_looks_like_root, _initialized(environ))
+
+
+def _initialized(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the prefixes that the shells' start-up files name where conda or mamba has written to them."""
+    for file in _SHELL_FILES:
+        text = beginning(expand_user(file, environ), most=_LONGEST_SHELL_FILE)
+        for mark in _INITIALIZED:
+            block = text.partition(mark)[2].partition(b"# <<<")[0]
+            for word in os.fsdecode(block).replace("'", '"').split('"'):
+                program = next((program for program in _PROGRAMS if word.endswith(program)), "")
+                if program and os.path.isabs(word):
+                    yield word[: -len(program)]
 
 
 def _installations_on_path(environ: Mapping[str, str]) -> Iterator[str]:
@@ -87,9 +99,22 @@ def _prefix_of_conda(conda: str) -> str:
     python = [*shebang(beginning(conda)), ""][0]
     if os.path.basename(python).startswith("python") and is_file(python):
         return os.path.dirname(os.path.dirname(python))
+    wrapped = _wrapped_conda(conda)
+    if wrapped:
+        return os.path.dirname(os.path.dirname(wrapped))
     while target := link_target(conda):  # of the script alone, since conda keeps the links in a prefix's path
         conda = os.path.join(os.path.dirname(conda), target)
     return os.path.dirname(os.path.dirname(os.path.abspath(conda)))
+
+
+def _wrapped_conda(script: str) -> str:
+    """Return the conda that a script of the shell starts, absolute; empty for anything else."""
+    text = beginning(script)
+    if not any(os.path.basename(word) in ("sh", "bash", "dash", "zsh") for word in shebang(text)):
+        return ""
+    words = os.fsdecode(text).replace("'", " ").replace('"', " ").split()
+    found = (word for word in words if word.endswith(_PROGRAMS) and os.path.isabs(word) and word != script)
+    return next(filter(is_file, found), "")
 
 
 def expand_user(path: str, environ: Mapping[str, str]) -> str:

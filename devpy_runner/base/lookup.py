@@ -32,6 +32,8 @@ class Base(NamedTuple):
 def find_base(name: str, environ: Mapping[str, str]) -> Base:
     """Find an environment as `conda activate` does: the first folder of that name wins, even if it is none.
 
+    Where conda finds none, the list of all environments that it keeps in the user's home counts.
+
     :param name: a name, or the absolute path of a prefix, which is taken as it is
     :param environ: the caller's environment variables
     :raises DevpyError: if no environment has that name, or conda's configuration is broken
@@ -55,13 +57,20 @@ def find_prefix(name: str, environ: Mapping[str, str]) -> str | None:
     if name in _ROOT_NAMES:
         return settings.root_prefix
     prefixes = (os.path.abspath(os.path.join(folder, name)) for folder in settings.envs_dirs)
-    return next(filter(is_dir, prefixes), None)
+    return next(filter(is_dir, prefixes), None) or _only_registered(name, environ)
+
+
+def _only_registered(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the environment of a name that conda has listed, wherever it lies, if there is exactly one."""
+    prefixes = {prefix for prefix in _registered(environ) if os.path.basename(prefix) == name}
+    existing = [prefix for prefix in prefixes if os.path.isabs(prefix) and is_environment(prefix)]
+    return existing[0] if len(existing) == 1 else None
 
 
 def existing_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the environments that exist, for suggestions only.
 
-    An environment that only conda's `~/.conda/environments.txt` lists cannot be found by a name, but by its prefix.
+    Several of those that only conda's `~/.conda/environments.txt` lists may have one name: each is shown by its prefix.
 
     :return: what to write in devpy.toml, a name or else the prefix, and the absolute prefix
     """

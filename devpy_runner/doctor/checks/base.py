@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from devpy_virtualenv_plugin.base_python import UPGRADE, untested
 
+from ...base import condarc
 from ...base.facts import lacks_pip
 from ...plugin import FAILED, OK, WARNING, Verdict, hookimpl
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; whether it is there, and can carry an overlay, is told by whoever finds it."""
+    for ignored in condarc.ignored(setup.environ):
+        yield Verdict("base", WARNING, f"{ignored.problem}; conda ignores this file, too", ignored.mend)
     python, pip = setup.ask_base()
     problem = untested(python)
     if problem:

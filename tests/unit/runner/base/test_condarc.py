@@ -162,6 +162,47 @@ def test_root_of_the_active_environment(machine: Machine) -> None:
     assert machine.root(CONDA_PREFIX=f"{prefix}/other/torch") is None
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (".bashrc", "__conda_setup=\"$('{}/bin/conda' 'shell.bash' 'hook' 2> /dev/null)\"\n"),
+        (".zshrc", "__conda_setup=\"$('{}/bin/conda' 'shell.zsh' 'hook' 2> /dev/null)\"\n"),
+        (
+            ".config/fish/config.fish",
+            'if test -f {0}/bin/conda\n    eval "{0}/bin/conda" "shell.fish" $argv | source\n',
+        ),
+    ],
+)
+@pytest.mark.parametrize("mark", ["# >>> conda initialize >>>", "# >>> mamba initialize >>>", "# mine"])
+def test_an_installation_that_a_shell_was_initialized_for(machine: Machine, file: str, text: str, mark: str) -> None:
+    prefix = machine.install("some where")
+    machine.write(f"home/{file}", f"# before\n{mark}\n{text.format(prefix)}# <<< conda initialize <<<\n")
+    assert machine.root() == (prefix if "initialize" in mark else None)
+
+
+def test_initialized_for_a_mamba(machine: Machine) -> None:
+    (machine.folder / "mamba" / "envs").mkdir(parents=True)
+    lines = (
+        f"export MAMBA_EXE='{machine.folder}/mamba/bin/micromamba';\nexport MAMBA_ROOT_PREFIX='{machine.folder}/mamba';"
+    )
+    machine.write("home/.bashrc", f"# >>> mamba initialize >>>\n{lines}\n# <<< mamba initialize <<<\n")
+    assert machine.root() == str(machine.folder / "mamba")
+
+
+def test_a_wrapper_around_conda(machine: Machine) -> None:
+    prefix = machine.install("opt/mine")
+    machine.write("usr/bin/conda", f"#!/bin/sh\n# not /gone/bin/conda\nexec '{prefix}/bin/conda' \"$@\"\n").chmod(0o755)
+    assert machine.root(PATH=f"{machine.folder}/usr/bin") == prefix
+    assert machine.root(CONDA_EXE=f"{machine.folder}/usr/bin/conda") == prefix
+
+
+def test_the_mamba_that_a_shell_uses(machine: Machine) -> None:
+    prefix = machine.install("opt/mine")
+    machine.write("opt/mine/bin/mamba").chmod(0o755)
+    assert machine.root(MAMBA_EXE=f"{prefix}/bin/mamba") == prefix
+    assert machine.root(MAMBA_EXE="/gone/bin/mamba") is None
+
+
 def test_micromamba_root_without_a_base(machine: Machine) -> None:
     (machine.home / "miniforge3/envs").mkdir(parents=True)
     assert machine.root() == str(machine.home / "miniforge3")
@@ -325,8 +366,6 @@ def test_prompt_and_stacking(machine: Machine) -> None:
     ("content", "problem"),
     [
         ("envs_dirs: [/a", "{}:1:15: not valid YAML: "),
-        ("a: b\nenvs_dirs: /a: b", "{}:2:14: not valid YAML: "),
-        ("envs_dirs: \x01", "{}: not valid YAML"),
         ('envs_dirs: ["\\Uffffffff"]', "{}: not valid YAML"),
         pytest.param("envs_dirs: " + "[" * 2000, "{}: nested too deeply", id="deep"),
         (b"envs_dirs: [/\xff]", "{}: not UTF-8 at byte 13"),
@@ -348,6 +387,23 @@ def test_a_broken_condarc_names_file_and_key(machine: Machine, content: str | by
     error = machine.error()
     assert error.problem.startswith(problem.format(file))
     assert "\n" not in str(error.problem) + error.mend
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("envs_dirs:\n\t- /a\n", "{}:2:1: not valid YAML: "),
+        ("a: b\nenvs_dirs: /a: b", "{}:2:14: not valid YAML: "),
+        ("envs_dirs: \x01", "{}: not valid YAML"),
+    ],
+)
+def test_a_condarc_that_conda_ignores(machine: Machine, content: str, problem: str) -> None:
+    """Conda warns of it, and goes on without it."""
+    file = machine.write("home/.condarc", content)
+    machine.write("home/.conda/.condarc", "envs_dirs: [/mine]\n")
+    assert machine.envs_dirs() == ["/mine"]
+    (error,) = condarc.ignored(machine.environ)
+    assert error.problem.startswith(problem.format(file))
 
 
 def test_an_unreadable_condarc(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,14 +109,25 @@ def test_an_environment_of_the_home_needs_no_install(tmp_path: Path, bare: dict[
     assert find_base("torch", bare).prefix == str(prefix)
 
 
-def test_neither_the_cwd_nor_environments_txt_is_consulted(
-    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cwd_is_not_consulted(tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     prefix = make_environment(tmp_path / "elsewhere/torch")
-    register(tmp_path, str(prefix))
     monkeypatch.chdir(prefix.parent)
-    error = error_of("torch", environ)
-    assert error.mend.splitlines()[0] == f"did you mean {prefix}?"
+    assert error_of("torch", environ).problem.startswith("conda environment torch: not found in ")
+
+
+def test_the_only_environment_of_that_name_that_conda_lists(
+    tmp_path: Path, root: Path, environ: dict[str, str]
+) -> None:
+    one, two = (make_environment(tmp_path / name / "torch") for name in ("one", "two"))
+    register(tmp_path, f"{one}\n{tmp_path}/gone/torch\n{one}")
+    assert find_base("torch", environ).prefix == str(one)
+    make_environment(root / "envs" / "torch")
+    assert find_base("torch", environ).prefix == str(root / "envs" / "torch")
+    (root / "envs" / "torch" / "conda-meta" / "history").unlink()
+    (root / "envs" / "torch" / "conda-meta").rmdir()
+    (root / "envs" / "torch").rmdir()
+    register(tmp_path, f"{one}\n{two}")
+    assert error_of("torch", environ).mend.splitlines()[0] == f"did you mean {one} or {two}?"
 
 
 # Not found
