@@ -181,6 +181,14 @@ def status(path: str) -> os.stat_result:
     return os.stat(path)
 
 
+def is_same_folder(path1: str, path2: str) -> bool:
+    """Tell whether two paths, links and mounts among them, lead to one folder; none is the same as one that is gone."""
+    try:
+        return path1 == path2 or os.path.samestat(status(path1), status(path2))
+    except OSError:
+        return False
+
+
 def names_in(folder: str) -> list[str]:
     """Return what is in a folder, which is nothing if it cannot be read."""
     note_read(folder)

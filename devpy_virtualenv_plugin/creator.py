@@ -51,7 +51,7 @@ class DevpyCreator(Creator, Describe):
         Creator.__init__(self, options, interpreter)
         Describe.__init__(self, self.dest, interpreter)
         self.config_option: str | None = options.devpy_config
-        self.base = Path(interpreter.system_prefix)
+        self.base = _base_of(interpreter)
         # virtualenv itself would delete the destination before `create` can tell whose it is.
         self._is_to_be_emptied, self.clear = self.clear, False
         self.venv_redirect = False  # devpy.toml says where the overlay is
@@ -220,6 +220,15 @@ class DevpyCreator(Creator, Describe):
         names = {name for name in names_in(os.fspath(self.base / "bin")) if versioned.fullmatch(name)}
         for name in names | {self._python.name, "python3"}:
             _symlink(Path(self.exe.name), self.bin_dir / name)
+
+
+def _base_of(interpreter: PythonInfo) -> Path:
+    """Return the prefix of the conda environment in which an interpreter was found.
+
+    Its program may be a link into another environment, which it would itself take for its prefix.
+    """
+    found_in = Path(interpreter.executable).parent.parent
+    return found_in if (found_in / "conda-meta").is_dir() else Path(interpreter.system_prefix)
 
 
 def add_config_option(parser: ArgumentParser) -> None:

@@ -42,13 +42,17 @@ def ask(prefix: str, environ: Mapping[str, str]) -> BaseFacts:
 
     :param prefix: of the conda environment, absolute
     :param environ: the caller's environment variables
-    :raises DevpyError: if it does not answer
+    :raises DevpyError: if it does not answer, or its standard library is in another environment
     """
+    reinstall = conda_install(prefix, "--force-reinstall", "python")
     python = os.path.join(prefix, "bin", "python")
     ran = run([python, "-E", "-s", "-B", "-c", _PROGRAM], {**environ, "LC_ALL": "C.UTF-8"}, prefix)
     if ran.code != 0:
-        raise DevpyError(f"{python}: {ran.failure}", conda_install(prefix, "--force-reinstall", "python"))
+        raise DevpyError(f"{python}: {ran.failure}", reinstall)
     implementation, version, name, pip = json.loads(ran.out.rstrip().rpartition("\n")[2])
+    library = os.path.join(prefix, "lib", name)
+    if not os.path.isfile(os.path.join(library, "os.py")):
+        raise DevpyError(f"{prefix}: its Python is that of another environment, as {library} is not there", reinstall)
     return BaseFacts(BasePython(prefix, implementation, version, name), pip)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from devpy_pip_guard import is_inside, pyvenv_cfg
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import exists, is_file, may_execute, names_in, real_path
+from devpy_pip_guard.files import exists, is_file, is_same_folder, may_execute, names_in, real_path
 from devpy_virtualenv_plugin import __version__, record
 from devpy_virtualenv_plugin.layout import LAUNCHER, SCRIPT_FOLDERS, in_site_packages, site_packages
 from devpy_virtualenv_plugin.mends import command
@@ -108,7 +108,7 @@ def _outdated_files(config: Config, recorded: Record, base: str | None) -> Itera
         yield f"made by devpy {recorded.version}, this is {__version__}"
     if recorded.config != config.file:
         yield f"made for {recorded.config}"
-    if base not in (None, recorded.base):
+    if base is not None and not is_same_folder(base, recorded.base):
         yield f"made for the conda environment {recorded.base}"
     elif not exists(os.path.join(config.venv, "bin", "python")):
         yield f"its Python is no longer in {recorded.base}"

@@ -90,12 +90,13 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], opti
         if overlay.rebuild:
             _announce(config, base, overlay, progress)
             build(config, base, overlay, environ)
+        prefix = _record(config).base  # as the overlay spells it, if there are several ways
         environ_of_builds = without_locations(without_diversions(environ))
-        variables = overlay_variables(config, root, base.prefix)
+        variables = overlay_variables(config, root, prefix)
         settings = read_settings(environ)
-        env = worktree_environment(config.venv, base.prefix, settings, variables, root, environ_of_builds)
-        start_variables.refresh(config, base.prefix, environ)
-        pip = Pip(env, base.prefix, progress, options.verbose)
+        env = worktree_environment(config.venv, prefix, settings, variables, root, environ_of_builds)
+        start_variables.refresh(config, prefix, environ)
+        pip = Pip(env, prefix, progress, options.verbose)
         try:
             return _update_packages(config, pip, options)
         except PipError:

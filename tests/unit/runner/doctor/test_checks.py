@@ -303,7 +303,7 @@ def test_the_example_of_contributing_is_a_plugin(setup: WorktreeSetup, install: 
 def made_base(worktree: WorktreeSetup, root: Path) -> Path:
     """A base whose `python` and `python3.11` tell the same."""
     prefix = root.parent / "base"
-    for name in ("conda-meta/history", "conda-meta/python-3.11.7-0.json"):
+    for name in ("conda-meta/history", "conda-meta/python-3.11.7-0.json", "lib/python3.11/os.py"):
         (prefix / name).parent.mkdir(parents=True, exist_ok=True)
         (prefix / name).touch()
     (prefix / "bin").mkdir()
