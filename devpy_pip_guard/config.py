@@ -42,6 +42,7 @@ _KEYS: dict[str, set[str] | None] = {
     "editables": {"packages", "install_deps"},
     "env": None,  # any name
 }
+NOT_A_DIRECTORY = "is not a directory"
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "a list of strings", dict: "a table"}
 
 
@@ -70,6 +71,8 @@ class Config(NamedTuple):
     """Whether dependencies that the base lacks are installed into the overlay."""
     env: dict[str, str]
     """Variables set after activation, with `{root}`, `{venv}` and `{base}` still in place."""
+    missing: list[str] = []  # noqa: RUF012 - nobody changes it
+    """The folders of declared packages that are left out of `editables`, since they cannot be installed."""
 
     @property
     def root(self) -> str:
@@ -117,14 +120,37 @@ def load_repository(path: str) -> Config:
 def check_editables(config: Config) -> None:
     """Check that every declared package is there and can be installed.
 
-    :raises DevpyError: for the first path that does not exist, or has neither pyproject.toml nor setup.py
+    :raises DevpyError: with all the paths that do not exist, or have neither pyproject.toml nor setup.py
     """
-    for path in config.editables:
-        if not is_dir(path):
-            raise _wrong(config.file, "editables.packages", path, "is not a directory", "correct or remove the path")
-        if not any(is_file(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
-            mend = "name the folder that holds one of them, or add a pyproject.toml"
-            raise _wrong(config.file, "editables.packages", path, "has neither pyproject.toml nor setup.py", mend)
+    problems = {path: problem_of(path) for path in config.editables}
+    bad = [path for path, problem in problems.items() if problem]
+    if not bad:
+        return
+    if len(bad) > 1:
+        listed = "; ".join(f"{json.dumps(path, ensure_ascii=False)} {problems[path]}" for path in bad)
+        problem = (
+            f"{config.file}: editables.packages: {len(bad)} of {len(config.editables)} cannot be installed: {listed}"
+        )
+        raise DevpyError(
+            problem, "correct or remove the paths, or leave them out: devpy update-editables --missing=warn"
+        )
+    (path,) = bad
+    mend = "correct or remove the path, or leave it out: devpy update-editables --missing=warn"
+    if problems[path] != NOT_A_DIRECTORY:
+        mend = "name the folder that holds one of them, or add a pyproject.toml"
+    raise _wrong(config.file, "editables.packages", path, problems[path], mend)
+
+
+def problem_of(path: str) -> str:
+    """Return what keeps a declared package from being installed, as the end of a sentence; empty if nothing does.
+
+    :param path: its folder, absolute
+    """
+    if not is_dir(path):
+        return NOT_A_DIRECTORY
+    if not any(is_file(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
+        return "has neither pyproject.toml nor setup.py"
+    return ""
 
 
 def _read(path: str) -> Document:

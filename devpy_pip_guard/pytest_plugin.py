@@ -50,6 +50,8 @@ class Overlay(NamedTuple):
     """The folders of the declared packages, real paths."""
     native_sources: dict[str, tuple[int, int, str]]
     """What compiled parts were built from, as `native_sources.newer` takes it, by the folder of the package."""
+    left_out: list[str]
+    """Those of the declared folders that the user has had left out, since they are not there."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,7 +114,9 @@ def read_overlay() -> Overlay:
     if not is_same(made, venv):
         raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
     config = devpy_config.load(pyvenv_cfg.config_file(os.path.join(venv, pyvenv_cfg.FILE_NAME)))
-    return Overlay(venv, base, config.file, config.editables, _native_sources(fields.get("editables")))
+    missing = fields.get("missing")
+    left_out = [path for path in config.editables if path in (missing or ()) and devpy_config.problem_of(path)]
+    return Overlay(venv, base, config.file, config.editables, _native_sources(fields.get("editables")), left_out)
 
 
 class Proof:
@@ -142,6 +146,7 @@ class Proof:
             if package.is_without_modules:
                 no_places = "nothing to import"
             lines.append(f"  {package.name}: {', '.join(places) or no_places}{self._newer_source(package, folder)}")
+        lines += [f"  {_shown(path, folder)}: LEFT OUT, it is not there" for path in self._overlay.left_out]
         return lines
 
     def _newer_source(self, package: origins.Package, folder: str) -> str:
@@ -249,7 +254,7 @@ class Proof:
 
 def _unusable_editables(overlay: Overlay, packages: list[origins.Package]) -> Iterator[DevpyError]:
     for path in overlay.declared:
-        if not any(is_same(path, package.path) for package in packages):
+        if not (path in overlay.left_out or any(is_same(path, package.path) for package in packages)):
             yield DevpyError(f"{path} is declared in {overlay.declaring_file} and not installed", _UPDATE)
     for package in packages:
         if package.error and not package.modules:

@@ -52,6 +52,9 @@ _CONDA_CHANGES = (
     ("env", "config", "vars", "set"),
     ("env", "config", "vars", "unset"),
 )
+_CLONE = "the folder of a clone of it"
+"""What to declare instead of a URL, which is not shown: it may hold a password."""
+
 _CONDA_LEAVES_BASE_ALONE = ("--name", "--prefix", "--dry-run", "--help")
 
 
@@ -75,7 +78,15 @@ def refuse_install(command: list[str], config: str, base: str, folder: str) -> N
     target = _editable_target(command)
     if target is None:
         return
-    declared = _declaration(target or ".", os.path.dirname(config), folder)
+    from devpy_pip_guard.config import load  # it takes long, and most commands install nothing
+
+    path = _folder(target or ".", folder)
+    if path in load(config).editables:
+        problem = f"{program}: {path} is declared in {config}: devpy installs it, and again when its build files change"
+        raise DevpyError(
+            problem, "devpy update-editables, or to have it built anew: devpy update-editables --reinstall"
+        )
+    declared = f'"{os.path.relpath(path, os.path.realpath(os.path.dirname(config)))}"' if path else _CLONE
     mend = f"add {declared} to packages under [editables] in {config}, then: devpy update-editables"
     raise DevpyError(f"{program}: editables are declared in devpy.toml, not installed by hand", mend)
 
@@ -90,19 +101,21 @@ def _changes_active_environment(arguments: list[str]) -> bool:
     return changes and not named
 
 
-def _declaration(target: str, root: str, folder: str) -> str:
-    """Return what to declare in devpy.toml instead of `target`. A URL is not shown, since it may hold a password."""
+def _folder(target: str, folder: str) -> str:
+    """Return the folder of the package that `target` names, a real path; empty for a URL that leads elsewhere.
+
+    :param folder: where relative paths start, absolute
+    """
     target = target.rpartition(" @ ")[2].partition("#")[0]
     if target.startswith("file:"):
         from urllib.parse import unquote, urlsplit
 
         target = unquote(urlsplit(target).path)
     elif "://" in target:
-        return "the folder of a clone of it"
-    if target.endswith("]"):
+        return ""
+    if target.endswith("]") and not os.path.isdir(os.path.join(folder, target)):
         target = target.rpartition("[")[0]
-    path = os.path.realpath(os.path.join(folder, os.path.expanduser(target)))
-    return f'"{os.path.relpath(path, os.path.realpath(root))}"'
+    return os.path.realpath(os.path.join(folder, os.path.expanduser(target)))
 
 
 def _editable_target(command: list[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard import is_inside, sibling_editables, worktrees
-from devpy_pip_guard.config import FILE_NAME, load_repository
+from devpy_pip_guard.config import FILE_NAME, load_repository, problem_of
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
 from devpy_virtualenv_plugin.layout import site_packages
@@ -14,7 +14,7 @@ from .activate.environment import overlay_variables
 from .base import condarc
 from .messages import tell
 from .overlay.editables import old_binaries, undeclared
-from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_through, refuse_foreign
+from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_through, left_out, refuse_foreign
 from .records import run_cache, start_variables
 from .records.observations import observed
 from .records.run_cache import RunCache
@@ -51,6 +51,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
         warnings = [
             *_undeclared_warnings(config, python),
             *_other_worktree_warnings(config, own_roots),
+            *_missing_warnings(config, overlay.record),
             *_old_binary_warnings(config, overlay.record),
             *_base_editable_warnings(config, overlay.record, own_roots),
             *_pythonpath_warnings(config, root, own_roots, observed_environ, folder),
@@ -105,6 +106,12 @@ def _undeclared_warnings(config: Config, python: str) -> Iterator[str]:
     """Yield a warning for each editable in the overlay that devpy.toml does not declare."""
     for path in undeclared(site_packages(config.venv, python), config.editables):
         yield f"{path}: an editable in {config.venv} that {config.file} does not declare\n  devpy update-editables"
+
+
+def _missing_warnings(config: Config, recorded: Record) -> Iterator[str]:
+    """Yield a warning for each declared package that the user has had left out."""
+    for path in left_out(config, recorded):
+        yield f"{path} is declared, but {problem_of(path)}: it is left out"
 
 
 def _old_binary_warnings(config: Config, recorded: Record) -> Iterator[str]:

@@ -59,6 +59,8 @@ class Record(NamedTuple):
     """The names of the base's console scripts, each of which has a link in the overlay."""
     replaced_scripts: tuple[str, ...] = ()
     """Those of them that are not run, since the overlay has their distribution as well."""
+    missing: tuple[str, ...] = ()
+    """The folders of declared packages that were not there, and that the user has had left out."""
 
 
 def read(venv: str) -> Record | None:
@@ -175,5 +177,6 @@ def _parse(data: Any) -> Record:
         editables=editables,
         scripts=tuple(map(str, data.get("scripts", ()))),
         replaced_scripts=tuple(map(str, data.get("replaced_scripts", ()))),
+        missing=tuple(map(str, data.get("missing", ()))),
         **texts,
     )

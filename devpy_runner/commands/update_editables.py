@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+from devpy_pip_guard.config import problem_of
+
+from ..messages import tell
 from ..overlay.sync import SyncOptions, bring_up_to_date
 from . import current_worktree
 
@@ -15,6 +18,12 @@ if TYPE_CHECKING:
 def add_options(parser: ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--reinstall", action="store_true", help="install every package again")
+    parser.add_argument(
+        "--missing",
+        choices=("error", "warn"),
+        default="error",
+        help="with `warn`, leave out declared packages that are not there, as long as they are not",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show what pip prints")
 
 
@@ -24,8 +33,18 @@ def execute(arguments: Namespace) -> int:
     :raises DevpyError: if that cannot be done; packages that were installed before are then as they were
     """
     root, config = current_worktree()
-    options = SyncOptions(compiled=True, everything=arguments.reinstall, tidy=True, verbose=arguments.verbose)
+    options = SyncOptions(
+        compiled=True,
+        everything=arguments.reinstall,
+        tidy=True,
+        verbose=arguments.verbose,
+        leaves_out_missing=arguments.missing == "warn",
+    )
     plan = bring_up_to_date(config, root, os.environ, options)
+    for path in config.editables:
+        problem = problem_of(path)
+        if problem:
+            tell(f"warning: {path} is declared, but {problem}: it is left out")
     if not config.editables:
         print(f"No editable packages are declared in {config.file}")
     elif not plan.has_work:

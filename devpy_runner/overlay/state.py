@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from devpy_pip_guard import is_inside, pyvenv_cfg
+from devpy_pip_guard.config import problem_of
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import exists, is_file, is_same_folder, may_execute, names_in, real_path
 from devpy_virtualenv_plugin import __version__, record
@@ -19,7 +20,7 @@ from . import editables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from devpy_pip_guard.config import Config
 
@@ -181,18 +182,29 @@ def _unknown_base(config: Config, recorded: Record, base: str | None) -> Iterato
 
 
 def _outdated_packages(config: Config, recorded: Record) -> Iterator[str]:
-    for path in config.editables:
+    for path in _without(left_out(config, recorded), config.editables):
         if path not in recorded.editables:
             yield f"not installed: {path}"
         elif editables.build_files_changed(path, recorded.editables[path]):
             yield f"build files changed: {path}"
-    for path in recorded.editables:
-        if path not in config.editables:
-            yield f"no longer declared: {path}"
+    for path in _without(config.editables, recorded.editables):
+        yield f"no longer declared: {path}"
     if config.install_deps and not recorded.has_deps:
         yield "dependencies not installed"
     if recorded.site_stamp != record.site_stamp(site_packages(config.venv, recorded.python)):
         yield "packages in it have changed"
+
+
+def _without(excluded: list[str], paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if path not in excluded]
+
+
+def left_out(config: Config, recorded: Record) -> list[str]:
+    """Return the declared packages that the user has had left out, as long as they cannot be installed.
+
+    :param recorded: the overlay's record
+    """
+    return [path for path in config.editables if path in recorded.missing and problem_of(path)]
 
 
 def _missing_links(venv: str, recorded: Record) -> Iterator[str]:

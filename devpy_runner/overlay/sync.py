@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from devpy_pip_guard import distributions, native_sources
-from devpy_pip_guard.config import check_editables
+from devpy_pip_guard.config import check_editables, problem_of
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import base_scripts, record
 from devpy_virtualenv_plugin.base_python import UPGRADE, refuse_unfit, untested
@@ -49,6 +49,8 @@ class SyncOptions(NamedTuple):
     """Uninstall the editables that devpy.toml does not declare, whoever has installed them."""
     verbose: bool = False
     """Show what pip prints."""
+    leaves_out_missing: bool = False
+    """Go on with the rest where declared packages cannot be installed."""
 
 
 class Plan(NamedTuple):
@@ -75,7 +77,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], opti
     :raises DevpyError: if the base or a declared package is not there or unfit, something foreign stands in the
         overlay's place, or a package cannot be built; the packages that were installed are then as they were
     """
-    check_editables(config)
+    config = _without_missing(config, options)
     base = find_base(config.base, environ)
     check_prefix(base.prefix)
     overlay = examine(config, base.prefix)
@@ -107,6 +109,19 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], opti
             build(config, base, overlay, environ)
             start_variables.refresh(config, base.prefix, environ)
             return _update_packages(config, pip, options)
+
+
+def _without_missing(config: Config, options: SyncOptions) -> Config:
+    """Return the config without the packages that cannot be installed, if the user has had these left out.
+
+    :raises DevpyError: for those that he has not
+    """
+    recorded = record.read(config.venv)
+    missing = [path for path in config.editables if problem_of(path)]
+    if not options.leaves_out_missing and (recorded is None or not set(missing) <= set(recorded.missing)):
+        check_editables(config)
+    kept = {path: declared for path, declared in zip(config.editables, config.declared) if path not in missing}
+    return config._replace(editables=list(kept), declared=list(kept.values()), missing=missing)
 
 
 def _holds_regular_packages(config: Config) -> bool:
@@ -332,7 +347,9 @@ def _write_record(config: Config, updated: Record) -> None:
         base_scripts.mend_headers(Path(config.venv))
         scripts, replaced = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
         updated = updated._replace(scripts=scripts, replaced_scripts=replaced)
-    complete = updated._replace(complete=True, base_name=config.base, editables=declared, site_stamp=stamp)
+    complete = updated._replace(
+        complete=True, base_name=config.base, editables=declared, site_stamp=stamp, missing=tuple(config.missing)
+    )
     if complete != record.read(config.venv):
         record.write(complete)
 

@@ -48,6 +48,9 @@ class Result(NamedTuple):
     err: str
 
 
+DEVPY = [sys.executable, "-m", "devpy_runner"]
+
+
 class Devpy:
     """The `devpy` command.
 
@@ -59,7 +62,7 @@ class Devpy:
 
     def __call__(self, *args: str, cwd: Path, environ: Mapping[str, str] | None = None, stdin: str = "") -> Result:
         """Run `devpy` with the arguments; pytest shows what it printed when the test fails."""
-        command = [sys.executable, "-m", "devpy_runner", *args]
+        command = [*DEVPY, *args]
         return run(command, cwd=cwd, environ=self._environ if environ is None else environ, stdin=stdin)
 
 

@@ -412,3 +412,43 @@ def test_stash_that_takes_the_overlay_along(root: Path, devpy: Devpy) -> None:
     assert not (root / ".venv").exists()
     git(root, "stash", "pop", "--quiet")
     assert_works(devpy, root)
+
+
+def test_branch_that_lacks_declared_packages(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    """They can be left out until the branch with them comes back."""
+    names = ("self-built", "flit", "hatchling")
+    files = {"devpy.toml": config(*names, base=conda_env.name), ".gitignore": "__pycache__\nbuilds.txt\n"}
+    files["tests/test_it.py"] = "def test_it():\n    import sample_self_built\n"
+    root = repository(tmp_path / "root", *names, files=files)
+    assert devpy("update-editables", cwd=root).code == 0
+    git(root, "checkout", "-q", "-b", "less")
+    git(root, "rm", "-rq", "flit", "hatchling")
+    (root / "hatchling").mkdir(exist_ok=True)
+    (root / "hatchling" / "left.log").write_text("", encoding="utf-8")
+    git(root, "commit", "-qm", "less")
+    for arguments in (["true"], ["update-editables"], ["doctor"]):
+        refused = devpy(*arguments, cwd=root)
+        assert refused.code == (1 if arguments == ["doctor"] else 2)
+        told = refused.out if arguments == ["doctor"] else refused.err
+        assert f'"{root}/flit" is not a directory; "{root}/hatchling" has neither' in told
+    went_on = devpy("update-editables", "--missing=warn", cwd=root)
+    assert went_on.code == 0
+    assert f"warning: {root}/flit is declared, but is not a directory: it is left out" in went_on.err
+    assert f"uninstalled sample-flit ({root}/flit)" in went_on.err
+    result = devpy("python", "-c", WHERE, cwd=root)
+    assert result.out == f"{own_module(root)}\n"
+    assert f"warning: {root}/hatchling is declared, but has neither" in result.err
+    assert state(devpy, root)[0] == "current"
+    tested = devpy("pytest", cwd=root)
+    assert "1 passed" in tested.out
+    assert "  flit: LEFT OUT, it is not there\n" in tested.out
+    doctor = devpy("doctor", cwd=root)
+    assert doctor.code == 0
+    assert f"warning  config          {root}/flit is declared, but is not a directory" in doctor.out
+    (root / "hatchling" / "left.log").unlink()
+    git(root, "checkout", "-q", "main")
+    back = devpy("python", "-c", "import sample_flit, sample_hatchling", cwd=root)
+    assert back.code == 0
+    assert "warning" not in back.err

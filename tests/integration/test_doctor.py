@@ -16,6 +16,7 @@ import pytest
 from devpy_virtualenv_plugin import layout
 from devpy_virtualenv_plugin.lock import locked
 
+from . import commands
 from .commands import Devpy, Result, clean_environ, run
 from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository, copy_package
@@ -47,6 +48,7 @@ CHECKS = [
     "dependencies",
     "git",
 ]
+RUN = "import sys; sys.path.append({!r}); from devpy_runner.cli import main; sys.exit(main())"
 PLUGIN = """\
 from devpy_runner.plugin import FAILED, Verdict, hookimpl
 
@@ -196,7 +198,7 @@ def test_declared_package_that_is_missing(setup: SetUp) -> None:
         config, *others = setup.unhealthy()
     assert config[:2] == ("failed", "config")
     assert config[2].endswith(f'editables.packages = "{setup.main}/with-dependency" is not a directory')
-    assert ("skipped", "imports", f"{setup.main}/with-dependency is not there", "") in others
+    assert ("skipped", "imports", f"{setup.main}/with-dependency is not a directory", "") in others
 
 
 def test_declared_package_that_cannot_be_built(setup: SetUp) -> None:
@@ -512,16 +514,18 @@ def test_shell_that_sends_python_elsewhere(setup: SetUp) -> None:
 
 
 @pytest.mark.bounds
-def test_check_of_a_plugin(setup: SetUp, tmp_path: Path) -> None:
+def test_check_of_a_plugin(setup: SetUp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "my_dist-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-dist\nVersion: 1.0\n", encoding="utf-8")
     (info / "entry_points.txt").write_text("[devpy]\nmine = my_plugin\n", encoding="utf-8")
     (tmp_path / "my_plugin.py").write_text(PLUGIN, encoding="utf-8")
-    data, broken = setup.unhealthy(PYTHONPATH=str(tmp_path))
+    # In the place of an installation beside devpy.
+    monkeypatch.setattr(commands, "DEVPY", [sys.executable, "-c", RUN.format(str(tmp_path))])
+    data, broken = setup.unhealthy()
     assert data == ("failed", "data", f"{setup.main}/data is missing", "dvc pull")
     assert broken[:3] == ("failed", "mine", "the check of plugin mine failed: RuntimeError: out of ideas")
-    assert setup.unhealthy(PYTHONPATH=str(tmp_path), DEVPY_DISABLE_PLUGINS="1") == []
+    assert setup.unhealthy(DEVPY_DISABLE_PLUGINS="1") == []
 
 
 def test_modules_of_the_base_and_of_python(setup: SetUp) -> None:

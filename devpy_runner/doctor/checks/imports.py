@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from devpy_pip_guard.config import problem_of
 from devpy_virtualenv_plugin.mends import command, conda_install
 
 from ...overlay.compiled import missing_at_import
@@ -32,14 +33,14 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("imports", FAILED, f"nothing can be told: {skipped.reason}", mend)
         return
     for path in setup.config.editables:
-        if not os.path.isdir(path):
-            yield Verdict("imports", SKIPPED, f"{path} is not there")
-        elif path in by_path:
+        problem = problem_of(path)
+        if path in by_path and os.path.isdir(path):
             yield from _package_verdicts(setup, by_path[path])
+        elif problem:
+            yield Verdict("imports", SKIPPED, f"{path} {problem}")
         else:
-            yield Verdict(
-                "imports", FAILED, f"{path} is not installed in {setup.config.venv}", "devpy update-editables"
-            )
+            text = f"{path} is not installed in {setup.config.venv}"
+            yield Verdict("imports", FAILED, text, "devpy update-editables")
     if not setup.config.editables:
         yield Verdict("imports", OK, f"{setup.config.file} declares no packages")
 

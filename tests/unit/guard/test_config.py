@@ -219,3 +219,17 @@ def test_editables_must_be_installable(tmp_path: Path) -> None:
         check_editables(config)
     (tmp_path / "a/setup.py").touch()
     check_editables(config)
+
+
+def test_all_editables_that_are_missing_are_named(tmp_path: Path) -> None:
+    config = load(write(tmp_path / "devpy.toml", MINIMAL + "[editables]\npackages = ['a', 'b', 'c']"))
+    for name in ("b", "c"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "c/setup.py").touch()
+    with pytest.raises(DevpyError) as caught:
+        check_editables(config)
+    assert caught.value.problem == (
+        f"{tmp_path}/devpy.toml: editables.packages: 2 of 3 cannot be installed: "
+        f'"{tmp_path}/a" is not a directory; "{tmp_path}/b" has neither pyproject.toml nor setup.py'
+    )
+    assert "devpy update-editables --missing=warn" in caught.value.mend

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from devpy_pip_guard.errors import DevpyError
@@ -102,17 +104,31 @@ ALLOWED = [
 ]
 
 
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository whose devpy.toml declares `declared` and `with[brackets]`."""
+    for name in ("declared", "with[brackets]"):
+        (tmp_path / "repo" / name).mkdir(parents=True)
+    text = '[python]\nbase_conda_env = "base"\n[editables]\npackages = ["declared", "with[brackets]"]\n'
+    (tmp_path / "repo" / "devpy.toml").write_text(text, encoding="utf-8")
+    return tmp_path / "repo"
+
+
+def config(repo: Path) -> str:
+    return str(repo / "devpy.toml")
+
+
 @pytest.mark.parametrize("line", REFUSED)
-def test_editable_installs_are_refused(line: str) -> None:
+def test_editable_installs_are_refused(line: str, repo: Path) -> None:
     with pytest.raises(DevpyError) as caught:
-        refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
-    assert "[editables] in /repo/devpy.toml" in caught.value.mend
+        refuse_install(line.split(" "), config(repo), "/envs/base", str(repo))
+    assert f"[editables] in {repo}/devpy.toml" in caught.value.mend
     assert "devpy update-editables" in caught.value.mend
 
 
 @pytest.mark.parametrize("line", ALLOWED)
-def test_other_commands_are_not(line: str) -> None:
-    refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
+def test_other_commands_are_not(line: str, repo: Path) -> None:
+    refuse_install(line.split(" "), config(repo), "/envs/base", str(repo))
 
 
 @pytest.mark.parametrize(
@@ -125,9 +141,9 @@ def test_other_commands_are_not(line: str) -> None:
         "python ../library/setup.py develop",
     ],
 )
-def test_the_line_to_write_is_shown(line: str) -> None:
+def test_the_line_to_write_is_shown(line: str, repo: Path) -> None:
     with pytest.raises(DevpyError, match=r'add "\.\./library" to packages'):
-        refuse_install(line.split(" "), "/repo/devpy.toml", "/envs/base", "/repo")
+        refuse_install(line.split(" "), config(repo), "/envs/base", str(repo))
 
 
 @pytest.mark.parametrize(
@@ -137,22 +153,32 @@ def test_the_line_to_write_is_shown(line: str) -> None:
         (".[dev,test]", '"sub"'),
         ("../library#egg=lib", '"library"'),
         ("file:///repo/a%20b", '"a b"'),
-        ("lib @ file:///elsewhere/lib", '"../elsewhere/lib"'),
-        ("/elsewhere", '"../elsewhere"'),
+        ("lib @ file:///repo/../elsewhere/lib", '"../elsewhere/lib"'),
+        ("/repo/../elsewhere", '"../elsewhere"'),
         ("git+https://user:secret@host/lib", "the folder of a clone of it"),
     ],
 )
-def test_the_line_to_write_fits_the_file(target: str, declared: str) -> None:
+def test_the_line_to_write_fits_the_file(target: str, declared: str, repo: Path) -> None:
+    target, declared = (text.replace("/repo", str(repo)) for text in (target, declared))
     with pytest.raises(DevpyError) as caught:
-        refuse_install(["pip", "install", "-e", target], "/repo/devpy.toml", "/envs/base", "/repo/sub")
+        refuse_install(["pip", "install", "-e", target], config(repo), "/envs/base", f"{repo}/sub")
     assert f"add {declared} to packages" in caught.value.mend
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line", ["pip install -e declared", "python -m pip install -Ue ./declared[dev]", "uv pip install -e with[brackets]"]
+)
+def test_what_is_declared_is_said_to_be(line: str, repo: Path) -> None:
+    with pytest.raises(DevpyError, match=r"is declared in .*: devpy installs it") as caught:
+        refuse_install(line.split(), config(repo), "/envs/base", str(repo))
+    assert caught.value.mend.startswith("devpy update-editables")
+
+
 @pytest.mark.parametrize("line", ["uv pip install --system six", "uv pip uninstall --system six"])
-def test_uv_is_kept_from_the_base(line: str) -> None:
+def test_uv_is_kept_from_the_base(line: str, repo: Path) -> None:
     with pytest.raises(DevpyError, match="would change the base"):
-        refuse_install(line.split(), "/repo/devpy.toml", "/envs/base", "/repo")
+        refuse_install(line.split(), config(repo), "/envs/base", str(repo))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +195,7 @@ def test_uv_is_kept_from_the_base(line: str) -> None:
         "conda config --env --set channels x",
     ],
 )
-def test_conda_is_kept_from_the_base(line: str) -> None:
+def test_conda_is_kept_from_the_base(line: str, repo: Path) -> None:
     with pytest.raises(DevpyError, match="would change /envs/base") as caught:
-        refuse_install(line.split(), "/repo/devpy.toml", "/envs/base", "/repo")
+        refuse_install(line.split(), config(repo), "/envs/base", str(repo))
     assert "-p /envs/base" in caught.value.mend
