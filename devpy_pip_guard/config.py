@@ -40,6 +40,7 @@ _KEYS: dict[str, set[str] | None] = {
     "devpy": {"extends", "kind"},
     "python": {"base_conda_env", "venv"},
     "editables": {"packages", "install_deps"},
+    "doctor": {"skip"},
     "env": None,  # any name
 }
 NOT_A_DIRECTORY = "is not a directory"
@@ -71,6 +72,8 @@ class Config(NamedTuple):
     """Whether dependencies that the base lacks are installed into the overlay."""
     env: dict[str, str]
     """Variables set after activation, with `{root}`, `{venv}` and `{base}` still in place."""
+    skipped_checks: list[str]
+    """The names of the checks that `devpy doctor` leaves out."""
     missing: list[str] = []  # noqa: RUF012 - nobody changes it
     """The folders of declared packages that are left out of `editables`, since they cannot be installed."""
 
@@ -249,6 +252,7 @@ def _declaration(entry: str, path: str, document: Document, *, is_stack: bool) -
         declared=list(packages.values()),
         install_deps=_typed(path, document, "editables.install_deps", bool, default=False),
         env=_env(path, document),
+        skipped_checks=_skipped_checks(path, document),
     )
 
 
@@ -303,6 +307,14 @@ def _packages(path: str, document: Document) -> dict[str, str]:
             raise _wrong(path, "editables.packages", item, f"is declared twice ({real})", "remove one of the two")
         packages[real] = folder
     return packages
+
+
+def _skipped_checks(path: str, document: Document) -> list[str]:
+    names: list[str] = _typed(path, document, "doctor.skip", list, default=[])
+    for name in names:
+        if not isinstance(name, str):
+            raise _wrong(path, "doctor.skip", name, "is not a string", 'write names as strings: ["dependencies"]')
+    return names
 
 
 def _env(path: str, document: Document) -> dict[str, str]:

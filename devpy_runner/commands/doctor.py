@@ -31,6 +31,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "modules", nargs="*", metavar="MODULE", help="tell where MODULE comes from, what it shadows, and why"
     )
+    parser.add_argument(
+        "--skip", action="append", default=[], metavar="CHECK", help="leave a check out; may be given several times"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -43,7 +46,7 @@ def execute(arguments: Namespace) -> int:
     setup = WorktreeSetup(current_root(), caller_environ())
     if arguments.modules:
         return _tell_origins(setup, arguments.modules, as_json=arguments.json)
-    verdicts = list(checkup.examine(setup))
+    verdicts = list(checkup.examine(setup, arguments.skip))
     if arguments.json:
         _print_json(
             {"worktree": setup.root, "verdicts": [each._asdict() for each in verdicts], "counts": _counts(verdicts)}
@@ -56,9 +59,10 @@ def execute(arguments: Namespace) -> int:
 def _lines(verdicts: list[Verdict]) -> list[str]:
     lines = []
     width = max(len(verdict.check) for verdict in verdicts)
-    for verdict in verdicts:
+    for verdict, following in zip(verdicts, [*verdicts[1:], None]):
         lines.append(f"{verdict.state:8} {verdict.check:{width}}  {' '.join(verdict.text.split())}")
-        lines += [f"{_INDENT}{' ' * width}    {line}" for line in verdict.mend.splitlines()]
+        if following is None or (verdict.check, verdict.mend) != (following.check, following.mend):
+            lines += [f"{_INDENT}{' ' * width}    {line}" for line in verdict.mend.splitlines()]
     counts = [f"{count} {state}" for state, count in _counts(verdicts).items() if count]
     return [*(line.rstrip() for line in lines), "", ", ".join(counts)]
 

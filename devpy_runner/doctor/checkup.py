@@ -34,8 +34,12 @@ BUILT_IN = (
 """The built-in checks, in the order in which they are shown: a module in `checks` for each."""
 
 
-def examine(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """Yield the verdicts of the built-in checks, then those of installed plugins. A plugin that fails gets one, too."""
+def examine(setup: WorktreeSetup, left_out: list[str]) -> Iterator[Verdict]:
+    """Yield the verdicts of the built-in checks, then those of installed plugins. A plugin that fails gets one, too.
+
+    :param left_out: the names of checks not to make, besides those that devpy.toml names
+    :raises DevpyError: if a name is none
+    """
     built_in = {name: import_module(f"{__package__}.checks.{name}") for name in BUILT_IN}
     try:
         manager = plugins.load(setup.environ)
@@ -43,11 +47,40 @@ def examine(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("plugins", FAILED, error.problem, error.mend)
         manager = plugins.load({plugins.DISABLE_VARIABLE: "1"})
     implementations = manager.hook.devpy_check.get_hookimpls()
-    for name, module in built_in.items():
-        manager.register(module, name=name)
-        yield from _verdicts(manager, name, module, setup)
-    for implementation in implementations:
-        yield from _verdicts(manager, implementation.plugin_name, implementation.plugin, setup)
+    checks = {**built_in, **{each.plugin_name: each.plugin for each in implementations}}
+    skipped = _skipped(setup, left_out, list(checks))
+    for name, check in checks.items():
+        if name in built_in:
+            manager.register(check, name=name)
+        if name in skipped:
+            yield Verdict(shown(name), SKIPPED, f"left out by {skipped[name]}")
+        else:
+            yield from _verdicts(manager, name, check, setup)
+
+
+def shown(name: str) -> str:
+    """Return the name of a check as the user sees it."""
+    return name.replace("_", " ")
+
+
+def _skipped(setup: WorktreeSetup, left_out: list[str], names: list[str]) -> dict[str, str]:
+    """Return the names of the checks not to make, each with what leaves it out.
+
+    :raises DevpyError: if there is no such check
+    """
+    try:
+        config = setup.load_config()
+    except DevpyError:  # which the first check tells
+        declared = {}
+    else:
+        declared = dict.fromkeys(config.skipped_checks, f"doctor.skip in {config.file}")
+    skipped = {}
+    for given, source in {**declared, **dict.fromkeys(left_out, "--skip")}.items():
+        name = next((name for name in names if given.replace(" ", "_").replace("-", "_") == name.replace("-", "_")), "")
+        if not name:
+            raise DevpyError(f"{source}: {given}: no such check", f"the checks are {', '.join(map(shown, names))}")
+        skipped[name] = source
+    return skipped
 
 
 def _verdicts(manager: PluginManager, name: str, plugin: object, setup: WorktreeSetup) -> Iterator[Verdict]:
@@ -58,9 +91,9 @@ def _verdicts(manager: PluginManager, name: str, plugin: object, setup: Worktree
             for verdict in answer:
                 yield _checked(verdict, name)
     except Skipped as skipped:
-        yield Verdict(name.replace("_", " "), SKIPPED, skipped.reason)
+        yield Verdict(shown(name), SKIPPED, skipped.reason)
     except DevpyError as error:
-        yield Verdict(name.replace("_", " "), FAILED, error.problem, error.mend)
+        yield Verdict(shown(name), FAILED, error.problem, error.mend)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         yield _broken(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
 

@@ -96,6 +96,13 @@ def parse(ran: Ran) -> Any:
         return _raise(ran)
 
 
+def parse_each(ran: Ran) -> list[Any]:
+    """Return the answers that the probe has given, which may have ended before the last one."""
+    lines = [line for line in ran.out.splitlines() if line]
+    complete = lines if ran.out.endswith("\n") else lines[:-1]
+    return [json.loads(line) for line in complete]
+
+
 def _raise(ran: Ran) -> Any:
     if "No module named '_devpy_guard." in ran.err:
         raise Skipped(MADE_BY_ANOTHER_DEVPY)

@@ -4,10 +4,10 @@ Standard library of Python 3.8 only, and the `_devpy_guard` that is in every ove
 
     probe.py environ            the variables that Python has once it has started
     probe.py state              those, `sys.path`, the finders, and the overlay's editables
-    probe.py import FOLDER      import what the editable in that folder provides
+    probe.py import FOLDER …    import what the editable in each folder provides; an answer for each, as it comes
     probe.py find NAME …        every copy of each, without importing more than the parents of a dotted name
 
-The answer is JSON, in the last line on stdout.
+An answer is JSON, in one line on stdout.
 """
 
 from __future__ import annotations
@@ -69,19 +69,20 @@ def state() -> Answer:
     }
 
 
-def import_package(path: str) -> Answer:
-    """Import each module that an editable distributes, even if some of them fail.
+def import_packages(paths: list[str]) -> Iterator[Answer]:
+    """Yield, for each editable, what comes of importing each module that it distributes, even if some of them fail.
 
     What may be a script beside them is not run: the answer tells where an import would find it.
 
-    :param path: its folder, a real path
+    :param paths: their folders, real paths
     """
-    modules = [module for package in _packages() if package["path"] == path for module in package["modules"]]
-    errors = {module["name"]: _import_error(module["name"]) if module["is_distributed"] else "" for module in modules}
-    imported = {
-        module["name"]: module for package in _packages() if package["path"] == path for module in package["modules"]
-    }
-    return {"modules": [{**imported.get(name, {}), "name": name, "error": error} for name, error in errors.items()]}
+    origins = import_module("_devpy_guard.origins")
+    packages = {package.path: package for package in origins.packages()}
+    for path in paths:
+        package = packages[path]
+        errors = {each.name: _import_error(each.name) if each.is_distributed else "" for each in package.modules}
+        (imported,) = _as_answers(origins.refreshed([package]))
+        yield {"modules": [{**module, "error": errors[module["name"]]} for module in imported["modules"]]}
 
 
 def find_all(names: list[str]) -> Answer:
@@ -91,9 +92,11 @@ def find_all(names: list[str]) -> Answer:
 
 def _packages() -> list[Answer]:
     """Return the overlay's editables, with the origin of each module as it should be and as it is."""
-    origins = import_module("_devpy_guard.origins")
-    packages = origins.packages()
-    elsewhere = [module for _, module in origins.elsewhere(packages)]
+    return _as_answers(import_module("_devpy_guard.origins").packages())
+
+
+def _as_answers(packages: list[Any]) -> list[Answer]:
+    elsewhere = [module for _, module in import_module("_devpy_guard.origins").elsewhere(packages)]
     return [
         {
             "name": package.name,
@@ -313,17 +316,21 @@ def _paths_in(value: Any, depth: int) -> Iterator[str]:
 
 def main(task: str, arguments: list[str]) -> None:
     """Answer on the stdout that was given; what imported code prints goes to stderr."""
-    answers = os.dup(1)
+    stream = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    if task == "import":
-        answer = import_package(arguments[0])
-    elif task == "find":
-        answer = find_all(arguments)
-    else:
-        answer = environ() if task == "environ" else state()
-    sys.stdout.flush()
-    with open(answers, "w", encoding="ascii") as stream:
+    for answer in _answers(task, arguments):
+        sys.stdout.flush()
         stream.write("\n" + json.dumps(answer) + "\n")
+        stream.flush()
+
+
+def _answers(task: str, arguments: list[str]) -> Iterator[Answer]:
+    if task == "import":
+        yield from import_packages(arguments)
+    elif task == "find":
+        yield find_all(arguments)
+    else:
+        yield environ() if task == "environ" else state()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 BEING_CHANGED = "another devpy is changing the overlay"
 
+_SECONDS_A_PACKAGE = 5.0
+
 _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """Variables with which the programs that a check starts leave nothing behind."""
 
@@ -198,12 +200,13 @@ class WorktreeSetup:
         base, overlay = self.base_site_packages, self.site_packages
         return list(sibling_editables.find(base, overlay, self.config.editables, self.own_roots))
 
-    def run(self, command: list[str]) -> Ran:
+    def run(self, command: list[str], seconds: float = programs.SECONDS) -> Ran:
         """Run a command as `devpy COMMAND` would; the overlay is not brought up to date for it.
 
         :param command: the program, by its absolute path, and its arguments
+        :param seconds: how long it may take
         """
-        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root)
+        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root, seconds)
 
     def run_plainly(self, command: list[str]) -> Ran:
         """Run a command as if the caller had typed it without devpy.
@@ -221,6 +224,26 @@ class WorktreeSetup:
     def ask(self, *task: str) -> Any:
         """Have the overlay's interpreter answer one of the tasks of `probe.py`."""
         return interpreter.parse(self.run([self.python, interpreter.PROGRAM, *task]))
+
+    def import_packages(self, paths: list[str]) -> dict[str, list[Any] | Skipped]:
+        """Have the overlay's interpreter import what editables provide, all in one process.
+
+        One that ends the process has the rest imported in another one.
+
+        :param paths: their folders, real paths
+        :return: for each, the modules as `probe.py` tells of them, or why there is no answer
+        """
+        answers: dict[str, list[Any] | Skipped] = {}
+        remaining = list(paths)
+        while remaining:
+            seconds = programs.SECONDS + _SECONDS_A_PACKAGE * len(remaining)
+            ran = self.run([self.python, interpreter.PROGRAM, "import", *remaining], seconds)
+            found = interpreter.parse_each(ran)
+            answers.update((path, answer["modules"]) for path, answer in zip(remaining, found))
+            remaining = remaining[len(found) :]
+            if remaining:
+                answers[remaining.pop(0)] = Skipped(f"the overlay's Python {ran.failure}")
+        return answers
 
     def activate(self) -> Environment:
         """Work out the environment that `devpy COMMAND` gives a command.

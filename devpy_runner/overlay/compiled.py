@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
+from typing import Any
 
 from devpy_pip_guard import native_sources
 from devpy_pip_guard.config import read_toml
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin.record import BuildFile
 
-from .. import installed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .requirements import installed_versions, unmet
 
 _MESON_PYTHON = "mesonpy"
 _NINJA = "ninja"
@@ -74,37 +67,10 @@ def missing_at_import(path: str, site_packages: list[str], search_path: str, pyt
     requires = _table(document, "build-system").get("requires")
     requires = [text for text in requires if isinstance(text, str)] if isinstance(requires, list) else []
     version = python[len("python") :].rstrip("t")
-    missing = [text for text in requires if not _is_satisfied(text, site_packages, version)]
-    has_ninja = shutil.which(_NINJA, path=search_path) or _is_satisfied(_NINJA, site_packages, version)
+    versions = installed_versions(site_packages)
+    missing = [text for text in requires if unmet(text, versions, version)]
+    has_ninja = shutil.which(_NINJA, path=search_path) or _NINJA in versions
     return missing if has_ninja else [*missing, _NINJA]
-
-
-def _is_satisfied(text: str, site_packages: list[str], python: str) -> bool:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return False
-    if requirement.marker is not None and not requirement.marker.evaluate({"python_version": python}):
-        return True
-    return any(_fits(version, requirement) for version in _versions(requirement.name, site_packages))
-
-
-def _fits(version: str, requirement: Requirement) -> bool:
-    try:
-        return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
-        return not requirement.specifier
-
-
-def _versions(name: str, site_packages: list[str]) -> Iterator[str]:
-    """Yield the version that an import would find: that in the first folder that has it."""
-    from importlib.metadata import distributions
-
-    for folder in site_packages:
-        for found, distribution in installed.named(distributions(path=[folder])):
-            if canonicalize_name(found) == canonicalize_name(name):
-                yield installed.field(distribution, "Version")
-                return
 
 
 def _pyproject(path: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ INCOMPLETE = "incomplete"
 STALE = "stale"
 CURRENT = "current"
 
+_MOST_NAMED = 3
+
 
 class Overlay(NamedTuple):
     """What stands at `python.venv`."""
@@ -182,17 +184,24 @@ def _unknown_base(config: Config, recorded: Record, base: str | None) -> Iterato
 
 
 def _outdated_packages(config: Config, recorded: Record) -> Iterator[str]:
-    for path in _without(left_out(config, recorded), config.editables):
-        if path not in recorded.editables:
-            yield f"not installed: {path}"
-        elif editables.build_files_changed(path, recorded.editables[path]):
-            yield f"build files changed: {path}"
-    for path in _without(config.editables, recorded.editables):
-        yield f"no longer declared: {path}"
+    declared = _without(left_out(config, recorded), config.editables)
+    known = [path for path in declared if path in recorded.editables]
+    yield from _counted("not installed", _without(known, declared))
+    changed = [path for path in known if editables.build_files_changed(path, recorded.editables[path])]
+    yield from _counted("build files changed", changed)
+    yield from _counted("no longer declared", _without(config.editables, recorded.editables))
     if config.install_deps and not recorded.has_deps:
         yield "dependencies not installed"
     if recorded.site_stamp != record.site_stamp(site_packages(config.venv, recorded.python)):
         yield "packages in it have changed"
+
+
+def _counted(what: str, paths: list[str]) -> Iterator[str]:
+    """Yield what is to be said of some packages; of many, only how many there are."""
+    if len(paths) > _MOST_NAMED:
+        yield f"{what}: {len(paths)} packages"
+    else:
+        yield from (f"{what}: {path}" for path in paths)
 
 
 def _without(excluded: list[str], paths: Iterable[str]) -> list[str]:
@@ -210,4 +219,5 @@ def left_out(config: Config, recorded: Record) -> list[str]:
 def _missing_links(venv: str, recorded: Record) -> Iterator[str]:
     missing = missing_scripts(venv, recorded)
     if missing:
-        yield f"console scripts are missing in it: {', '.join(missing)}"
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        yield f"console scripts are missing in it: {', '.join(missing[:_MOST_NAMED])}{more}"

@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
-import re
+from importlib.metadata import distributions
 from typing import TYPE_CHECKING
 
 from devpy_pip_guard.distributions import normalized
 from devpy_virtualenv_plugin.mends import conda_install
 
-from ...overlay.pip import command
-from ...plugin import FAILED, OK, Skipped, Verdict, hookimpl
+from ... import installed
+from ...base.prefix import python_version
+from ...overlay.editables import installed as installed_editables
+from ...overlay.requirements import Unmet, installed_versions, unmet
+from ...plugin import FAILED, OK, Verdict, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..setup import WorktreeSetup
 
-# What pip prints of each, in every version since 9.
-_MISSING = re.compile(r"\S+ \S+ requires (?P<name>[^,\s]+), which is not installed\.")
-_UNFIT = re.compile(r"\S+ \S+ has requirement (?P<name>[\w.-]+)(\[.*?\])?(?P<version>[^;]*?)(;.*)?, but you have .*")
-
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; the base's own pip tells, see `pip check`."""
-    names = {normalized(package.name) for package in setup.state.packages}
-    ran = setup.run(command(setup.python, "check", writes_bytecode=False))
-    if "No module named pip" in ran.err:
-        raise Skipped("the base has no pip")
-    if ran.code not in (0, 1):
-        raise Skipped(f"pip check: {ran.failure}")
-    unmet = [line for line in ran.out.splitlines() if normalized(line.partition(" ")[0]) in names]
-    for line in unmet:
-        yield Verdict("dependencies", FAILED, line.rstrip("."), _mend(line, setup))
-    if not unmet:
+    """See `hooks.devpy_check`; what counts is what `pip check` would say, told for each requirement once."""
+    requirers = _requirers(setup)
+    for requirement, names in requirers.items():
+        yield Verdict("dependencies", FAILED, _problem(requirement, names), _mend(list(requirers), setup))
+    if not requirers:
         yield Verdict("dependencies", OK, "everything that the editables require is there")
 
 
-def _mend(line: str, setup: WorktreeSetup) -> str:
-    missing, unfit = _MISSING.fullmatch(line), _UNFIT.fullmatch(line)
-    if missing:
-        install = conda_install(setup.base, missing["name"])
-        return f"{install}, or install_deps = true in {setup.config.file}: devpy update-editables"
-    if unfit:
-        return conda_install(setup.base, unfit["name"] + unfit["version"].replace(" ", ""))
-    return "see what pip says: devpy python -m pip check"
+def _requirers(setup: WorktreeSetup) -> dict[Unmet, list[str]]:
+    """Return the requirements that are not met, each with the names of the editables that have it."""
+    versions = installed_versions([setup.site_packages, setup.base_site_packages])
+    python = python_version(setup.record.base) or setup.record.python[len("python") :].rstrip("t")
+    editables = {normalized(editable.name) for editable in installed_editables(setup.site_packages)}
+    requirers: dict[Unmet, list[str]] = {}
+    for name, distribution in sorted(
+        installed.named(distributions(path=[setup.site_packages])), key=lambda each: each[0]
+    ):
+        for text in (distribution.requires or []) if normalized(name) in editables else ():
+            requirement = unmet(text, versions, python)
+            if requirement is not None:
+                requirers.setdefault(requirement, []).append(name)
+    return requirers
+
+
+def _problem(requirement: Unmet, names: list[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    who = " and ".join(filter(None, [", ".join(unique[:-1]), unique[-1]]))
+    verb = "requires" if len(unique) == 1 else "require"
+    state = f"{requirement.version} is installed" if requirement.version else "which is not installed"
+    return f"{who} {verb} {requirement.name}{requirement.specifier}, {state}"
+
+
+def _mend(requirements: list[Unmet], setup: WorktreeSetup) -> str:
+    """Return the one command that installs everything."""
+    specifiers: dict[str, list[str]] = {}
+    for requirement in requirements:
+        specifiers.setdefault(requirement.name, []).append(requirement.specifier)
+    install = conda_install(setup.base, *(name + ",".join(filter(None, each)) for name, each in specifiers.items()))
+    if any(requirement.version for requirement in requirements):  # what the base has is never installed again
+        return install
+    return f"{install}, or install_deps = true in {setup.config.file}: devpy update-editables"

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from ..interpreter import Package
     from ..setup import WorktreeSetup
 
+    Answer = list[Any] | Skipped
+
 
 @hookimpl
 def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
-    """See `hooks.devpy_check`; each package gets a Python of its own, started as `devpy python` starts it."""
+    """See `hooks.devpy_check`; the Python is started as `devpy python` starts it.
+
+    All packages are imported in one process. One of which that tells something bad is imported once more, in a process
+    of its own: the others may have changed what it finds.
+    """
     try:
         by_path = {package.path: package for package in setup.state.packages}
     except Skipped as skipped:
@@ -32,10 +38,12 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         mend = f"see what it says: {command(python, '-c', 'pass')}"
         yield Verdict("imports", FAILED, f"nothing can be told: {skipped.reason}", mend)
         return
+    paths = [path for path in setup.config.editables if path in by_path and os.path.isdir(path)]
+    answers = setup.import_packages([path for path in paths if by_path[path].modules])
     for path in setup.config.editables:
         problem = problem_of(path)
-        if path in by_path and os.path.isdir(path):
-            yield from _package_verdicts(setup, by_path[path])
+        if path in paths:
+            yield from _package_verdicts(setup, by_path[path], answers)
         elif problem:
             yield Verdict("imports", SKIPPED, f"{path} {problem}")
         else:
@@ -45,30 +53,33 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
         yield Verdict("imports", OK, f"{setup.config.file} declares no packages")
 
 
-def _package_verdicts(setup: WorktreeSetup, package: Package) -> Iterator[Verdict]:
-    if package.is_without_modules:
+def _package_verdicts(setup: WorktreeSetup, package: Package, answers: dict[str, Answer]) -> Iterator[Verdict]:
+    if package.modules:
+        verdicts = _import_verdicts(package, answers[package.path])
+        if len(answers) > 1 and any(verdict.state != OK for verdict in verdicts):
+            verdicts = _import_verdicts(package, setup.import_packages([package.path])[package.path])
+        yield from verdicts
+    elif package.is_without_modules:
         yield Verdict("imports", OK, f"{package.name} ({package.path}) provides nothing to import")
-        return
-    if package.error and not package.modules:
+    elif package.error:
         text = f"{package.name} ({package.path}) cannot be imported: {package.error}"
         yield Verdict("imports", FAILED, text, _mend_of_build(package, setup))
-        return
-    if not package.modules:
+    else:
         text = f"no importable module of {package.name} found in {package.path}, so its origin is not checked"
         yield Verdict("imports", WARNING, text, "if it has one: devpy doctor MODULE")
-        return
-    try:
-        modules = [_as_module(module) for module in setup.ask("import", package.path)["modules"]]
-    except Skipped as skipped:  # because of the package: the same interpreter has answered before
+
+
+def _import_verdicts(package: Package, answer: Answer) -> list[Verdict]:
+    """Return what is to be said of a package from what has come of importing it."""
+    if isinstance(answer, Skipped):  # because of the package: the same interpreter has answered before
         names = ", ".join(module.name for module in package.modules if module.is_distributed)
         mend = f"see what it does: {command('devpy', 'python', '-c', f'import {names}')}"
-        yield Verdict("imports", FAILED, f"{package.name} ({package.path}) cannot be imported: {skipped.reason}", mend)
-        return
+        text = f"{package.name} ({package.path}) cannot be imported: {answer.reason}"
+        return [Verdict("imports", FAILED, text, mend)]
+    modules = [Module(**module) for module in answer]
     problems = [verdict for module in modules for verdict in _module_verdicts(module, package)]
-    yield from problems
-    if not problems:
-        more = f", and {len(modules) - 1} more from there" if len(modules) > 1 else ""
-        yield Verdict("imports", OK, f"{modules[0].name} from {modules[0].actual}{more}")
+    more = f", and {len(modules) - 1} more from there" if len(modules) > 1 else ""
+    return problems or [Verdict("imports", OK, f"{modules[0].name} from {modules[0].actual}{more}")]
 
 
 def _mend_of_build(package: Package, setup: WorktreeSetup) -> str:
@@ -90,7 +101,3 @@ def _module_verdicts(module: Module, package: Package) -> Iterator[Verdict]:
         origin = module.actual or "nowhere"
         text = f"{module.name} comes from {origin}, not from {module.expected}"
         yield Verdict("imports", FAILED, text, f"see why: devpy doctor {module.name}")
-
-
-def _as_module(answer: dict[str, Any]) -> Module:
-    return Module(**{"expected": "", "actual": "", **answer})

@@ -38,6 +38,7 @@ def test_the_smallest_config_has_defaults(tmp_path: Path) -> None:
         declared=[],
         install_deps=False,
         env={},
+        skipped_checks=[],
     )
 
 

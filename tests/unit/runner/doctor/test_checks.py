@@ -81,11 +81,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def verdicts_of_plugins(setup: WorktreeSetup) -> list[Verdict]:
-    return list(checkup.examine(setup))[len(checkup.BUILT_IN) :]
+    return list(checkup.examine(setup, []))[len(checkup.BUILT_IN) :]
 
 
 def test_without_devpy_toml_one_check_fails_and_the_others_say_why_they_cannot_be_made(setup: WorktreeSetup) -> None:
-    first, *others = checkup.examine(setup)
+    first, *others = checkup.examine(setup, [])
     assert (first.check, first.state, first.text) == ("config", FAILED, f"missing {setup.root}/devpy.toml")
     assert 'base_conda_env = "my-conda-env"' in first.mend
     assert {(verdict.state, verdict.text) for verdict in others} == {(SKIPPED, "no valid devpy.toml")}
@@ -141,7 +141,7 @@ def test_what_a_plugin_said_before_it_failed_counts(setup: WorktreeSetup, instal
 
 def test_a_plugin_that_cannot_be_imported_is_named(setup: WorktreeSetup, install: Install) -> None:
     install("import no_such_module")
-    first, *others = checkup.examine(setup)
+    first, *others = checkup.examine(setup, [])
     assert (first.check, first.state) == ("plugins", FAILED)
     assert first.text.startswith("plugin mine = my_plugin of my-dist: ModuleNotFoundError: ")
     assert len(others) == len(checkup.BUILT_IN)
@@ -267,27 +267,77 @@ def test_pythonpath_that_activation_has_set(worktree: WorktreeSetup, root: Path)
     assert verdict.mend == f"see what sets it: [env] in {root}/devpy.toml, or the base's activation scripts"
 
 
-@pytest.mark.parametrize(
-    ("line", "mend"),
-    [
-        ("My_Pkg 1.0 requires six, which is not installed.", "conda install -p /base six, or install_deps = true in "),
-        ("my-pkg 1.0 has requirement six>=2,<3, but you have six 1.0.", "conda install -p /base 'six>=2,<3'"),
-        (
-            'my.pkg 1.0 has requirement six[x] >=2; python_version > "3", but you have six 1.0.',
-            "conda install -p /base 'six>=2'",
-        ),
-        ("my-pkg 1.0 is not supported on this platform", "see what pip says: devpy python -m pip check"),
-    ],
-)
-def test_unmet_requirement(
-    worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch, line: str, mend: str
+def add_metadata(site_packages: Path, name: str, version: str, *requires: str, project: Path | None = None) -> None:
+    info = site_packages / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {name}",
+        f"Version: {version}",
+        *(f"Requires-Dist: {r}" for r in requires),
+    ]
+    (info / "METADATA").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if project is not None:
+        origin = {"url": project.as_uri(), "dir_info": {"editable": True}}
+        (info / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
+
+
+def test_unmet_requirements(worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is told once, with all packages that have it, and with one command for all."""
+    overlay, base = root / "overlay", root / "base"
+    for name, requires in {
+        "One": ["six", "Numpy>=2,<3", "here>=1", "wild==1.*", "other; python_version < '3'", "more; extra == 'x'"],
+        "two": ["six", "numpy >= 2, < 3", "numpy!=2.5", "two[x]"],
+        "three": ["six"],
+    }.items():
+        add_metadata(overlay, name, "1.0", *requires, project=root / name)
+    add_metadata(overlay, "no-editable", "1.0", "gone")
+    for name, version in {"numpy": "1.26", "here": "1.0", "wild": "custom"}.items():
+        add_metadata(base, name, version)
+    monkeypatch.setattr(WorktreeSetup, "site_packages", str(overlay))
+    monkeypatch.setattr(WorktreeSetup, "base_site_packages", str(base))
+    verdicts = list(dependencies.devpy_check(worktree))
+    assert [verdict.text for verdict in verdicts] == [
+        "One, three and two require six, which is not installed",
+        "One and two require numpy<3,>=2, 1.26 is installed",
+    ]
+    assert {(verdict.state, verdict.mend) for verdict in verdicts} == {
+        (FAILED, "conda install -p /base six 'numpy<3,>=2'")
+    }
+
+
+def test_requirements_that_are_only_missing(
+    worktree: WorktreeSetup, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_in_state(worktree, packages=[Package("My-Pkg", str(root), [])])
-    monkeypatch.setattr(WorktreeSetup, "python", "python")
-    monkeypatch.setattr(worktree, "run", lambda _: Ran(1, f"other 1.0 requires this, which is not.\n{line}\n", ""))
+    add_metadata(root / "overlay", "one", "1.0", "six>=1", project=root)
+    monkeypatch.setattr(WorktreeSetup, "site_packages", str(root / "overlay"))
+    monkeypatch.setattr(WorktreeSetup, "base_site_packages", str(root / "gone"))
     (verdict,) = dependencies.devpy_check(worktree)
-    assert (verdict.check, verdict.state, verdict.text) == ("dependencies", FAILED, line.rstrip("."))
-    assert verdict.mend.startswith(mend)
+    assert verdict.text == "one requires six>=1, which is not installed"
+    assert verdict.mend == (
+        f"conda install -p /base 'six>=1', or install_deps = true in {root}/devpy.toml: devpy update-editables"
+    )
+
+
+@pytest.mark.parametrize("name", ["base editables", "base-editables", "base_editables"])
+def test_a_check_that_is_left_out(setup: WorktreeSetup, root: Path, name: str) -> None:
+    toml = '[python]\nbase_conda_env = "/base"\n[doctor]\nskip = ["dependencies"]\n'
+    (root / "devpy.toml").write_text(toml, encoding="utf-8")
+    verdicts = {verdict.check: verdict for verdict in checkup.examine(setup, [name])}
+    assert verdicts["base editables"][1:3] == (SKIPPED, "left out by --skip")
+    assert verdicts["dependencies"][1:3] == (SKIPPED, f"left out by doctor.skip in {root}/devpy.toml")
+    assert "left out" not in verdicts["overlay"].text
+
+
+def test_a_plugins_check_that_is_left_out(setup: WorktreeSetup, install: Install) -> None:
+    install(CHECK + "    raise RuntimeError\n")
+    assert list(checkup.examine(setup, ["mine"]))[-1] == Verdict("mine", SKIPPED, "left out by --skip")
+
+
+def test_no_such_check(setup: WorktreeSetup) -> None:
+    with pytest.raises(DevpyError, match="--skip: nonsense: no such check") as caught:
+        list(checkup.examine(setup, ["nonsense"]))
+    assert "base editables" in caught.value.mend
 
 
 def test_the_example_of_contributing_is_a_plugin(setup: WorktreeSetup, install: Install, root: Path) -> None:

@@ -24,7 +24,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def say(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> None:
-    monkeypatch.setattr(checkup, "examine", lambda _: iter(verdicts))
+    monkeypatch.setattr(checkup, "examine", lambda *_: iter(verdicts))
 
 
 def test_a_line_for_each_verdict_and_the_mend_below(
@@ -35,6 +35,8 @@ def test_a_line_for_each_verdict_and_the_mend_below(
         Verdict("config", OK, "/w/devpy.toml"),
         Verdict("overlay", WARNING, "stale:\n  the base has changed", "devpy update-editables"),
         Verdict("data", FAILED, "/w/data is missing", "mkdir data\n\ndvc pull"),
+        Verdict("more", FAILED, "one is missing", "install both"),
+        Verdict("more", FAILED, "two is missing", "install both"),
         Verdict("a long name", SKIPPED, "no overlay"),
     )
     assert main(["doctor"]) == 1
@@ -46,9 +48,12 @@ def test_a_line_for_each_verdict_and_the_mend_below(
         "                        mkdir data",
         "",
         "                        dvc pull",
+        "failed   more         one is missing",
+        "failed   more         two is missing",
+        "                        install both",
         "skipped  a long name  no overlay",
         "",
-        "1 ok, 1 warning, 1 failed, 1 skipped",
+        "1 ok, 1 warning, 3 failed, 1 skipped",
     ]
 
 
