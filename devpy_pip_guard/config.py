@@ -43,7 +43,7 @@ _KEYS: dict[str, set[str] | None] = {
     "doctor": {"skip"},
     "env": None,  # any name
 }
-NOT_A_DIRECTORY = "is not a directory"
+_MISSING_MEND = "correct or remove it, add a pyproject.toml, or leave it out: devpy update-editables --missing=warn"
 _TYPE_NAMES = {str: "a string", bool: "true or false", list: "a list of strings", dict: "a table"}
 
 
@@ -74,7 +74,7 @@ class Config(NamedTuple):
     """Variables set after activation, with `{root}`, `{venv}` and `{base}` still in place."""
     skipped_checks: list[str]
     """The names of the checks that `devpy doctor` leaves out."""
-    missing: list[str] = []  # noqa: RUF012 - nobody changes it
+    missing: tuple[str, ...] = ()
     """The folders of declared packages that are left out of `editables`, since they cannot be installed."""
 
     @property
@@ -125,23 +125,15 @@ def check_editables(config: Config) -> None:
 
     :raises DevpyError: with all the paths that do not exist, or have neither pyproject.toml nor setup.py
     """
-    problems = {path: problem_of(path) for path in config.editables}
-    bad = [path for path, problem in problems.items() if problem]
-    if not bad:
+    problems = {path: problem for path, problem in zip(config.editables, map(problem_of, config.editables)) if problem}
+    if not problems:
         return
-    if len(bad) > 1:
-        listed = "; ".join(f"{json.dumps(path, ensure_ascii=False)} {problems[path]}" for path in bad)
-        problem = (
-            f"{config.file}: editables.packages: {len(bad)} of {len(config.editables)} cannot be installed: {listed}"
-        )
-        raise DevpyError(
-            problem, "correct or remove the paths, or leave them out: devpy update-editables --missing=warn"
-        )
-    (path,) = bad
-    mend = "correct or remove the path, or leave it out: devpy update-editables --missing=warn"
-    if problems[path] != NOT_A_DIRECTORY:
-        mend = "name the folder that holds one of them, or add a pyproject.toml"
-    raise _wrong(config.file, "editables.packages", path, problems[path], mend)
+    path, problem = next(iter(problems.items()))
+    if len(problems) == 1:
+        raise _wrong(config.file, "editables.packages", path, problem, _MISSING_MEND)
+    listed = "; ".join(f"{json.dumps(path, ensure_ascii=False)} {problem}" for path, problem in problems.items())
+    count = f"{len(problems)} of {len(config.editables)}"
+    raise DevpyError(f"{config.file}: editables.packages: {count} cannot be installed: {listed}", _MISSING_MEND)
 
 
 def problem_of(path: str) -> str:
@@ -150,7 +142,7 @@ def problem_of(path: str) -> str:
     :param path: its folder, absolute
     """
     if not is_dir(path):
-        return NOT_A_DIRECTORY
+        return "is not a directory"
     if not any(is_file(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
         return "has neither pyproject.toml nor setup.py"
     return ""

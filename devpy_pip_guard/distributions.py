@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 CONDA_PTH = "conda.pth"
 """The file in site-packages that `conda develop` adds folders to."""
 
@@ -84,25 +88,28 @@ def headers(path: str, key: str) -> list[str]:
     return values
 
 
-def project_folder(path: str) -> str:
+def project_folder(path: str, real_path: Callable[[str], str] = os.path.realpath) -> str:
     """Return the folder that an editable is developed in, absolute and without symlinks; empty for anything else.
 
     :param path: of the distribution's metadata, as `metadata` returns it
+    :param real_path: what resolves symlinks
     """
     if path.endswith(_EGG_LINK):
         on_path, to_project = [*read_lines(path), "", ""][:2]
-        return os.path.realpath(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
+        return real_path(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
     origin = f"{path}/direct_url.json"  # few have one, and an open that fails takes long
-    return _editables_folder("".join(read_lines(origin))) if os.access(origin, os.R_OK) else ""
+    folder = _editables_folder("".join(read_lines(origin))) if os.access(origin, os.R_OK) else ""
+    return real_path(folder) if folder else ""
 
 
-def developed_folders(site_packages: str) -> list[str]:
+def developed_folders(site_packages: str, real_path: Callable[[str], str] = os.path.realpath) -> list[str]:
     """Return the folders that `conda develop` has put on the path, without symlinks; it leaves no metadata.
 
     :param site_packages: absolute
+    :param real_path: what resolves symlinks
     """
     lines = read_lines(os.path.join(site_packages, CONDA_PTH))
-    return [os.path.realpath(line) for line in lines if os.path.isabs(line)]
+    return [real_path(line) for line in lines if os.path.isabs(line)]
 
 
 def installed_files(path: str) -> list[str]:
@@ -182,4 +189,4 @@ def _editables_folder(origin: str) -> str:
     except ValueError:
         return ""
     folder = os.fsdecode(first + b"".join(codes))
-    return os.path.realpath(folder) if "\0" not in folder else ""
+    return folder if "\0" not in folder else ""

@@ -208,8 +208,9 @@ def scan(folder: str) -> list[os.DirEntry[str]]:
 
 
 def beginning(path: str, most: int = _LONGEST_BEGINNING) -> bytes:
-    """Return the first bytes of a file, as many as matter for `#!`; none if it is no file that can be read.
+    """Return the first bytes of a file, as many as matter for `#!`; none if it cannot be read.
 
+    :param path: no FIFO, which would be waited for
     :param most: how many
     """
     note_read(path)

@@ -7,9 +7,9 @@ as if they were one file. Times alone would not do: git gives files new times wh
 from __future__ import annotations
 
 import os
-from typing import Iterable, Iterator, NamedTuple
+from typing import Iterable, NamedTuple
 
-from .files import note_read, status
+from .files import scan, status
 
 NAME = "native sources"
 """Under which a package's record has them, among the files that decide how it is built."""
@@ -24,9 +24,8 @@ _LEFT_OUT = ("build", "dist", "node_modules", "target", "__pycache__")
 _MARKS_OF_OTHERS = ("pyproject.toml", "setup.py", "pyvenv.cfg")
 """What stands in the folder of another package, or of a virtual environment."""
 
-_MOST_SOURCES = 1000
-_MOST_ENTRIES = 50_000
-"""A package with more is not looked at: it would take each command too long."""
+_MOST_LOOKS = 1000
+"""A package with more folders and sources is not looked at: it would take each command too long."""
 
 
 class Tree(NamedTuple):
@@ -46,20 +45,27 @@ def find(project: str) -> Tree:
     """
     sources: dict[str, int] = {}
     newest_binary = 0
-    for count, entry in enumerate(_files(project)):
-        if count > _MOST_ENTRIES or len(sources) > _MOST_SOURCES:
+    folders = [project]
+    for count, folder in enumerate(folders):  # which grows meanwhile
+        if count + len(sources) > _MOST_LOOKS:
             return Tree({}, 0)
-        if entry.name.lower().endswith(_SUFFIXES) and not _is_generated(entry.path):
-            sources[entry.path] = _time(entry.path)
-        elif entry.name.endswith(_BINARY_SUFFIXES):
-            newest_binary = max(newest_binary, _time(entry.path))
-    for folder in {os.path.dirname(path) for path in sources}:
-        note_read(folder)
+        for entry in _entries(folder, is_project=folder == project):
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith(".") and entry.name not in _LEFT_OUT:
+                    folders.append(entry.path)
+            elif entry.name.endswith(_BINARY_SUFFIXES):
+                newest_binary = max(newest_binary, _time(entry.path))
+            elif entry.name.lower().endswith(_SUFFIXES) and entry.is_file() and not _is_generated(entry.path):
+                sources[entry.path] = _time(entry.path)
     return Tree(sources, newest_binary)
 
 
 def contents(project: str, sources: Iterable[str]) -> dict[str, str]:
-    """Return the hash of each source by its path, relative to the package's folder."""
+    """Return the hash of each source by its path, relative to the package's folder.
+
+    :param project: the package's folder, absolute
+    :param sources: absolute
+    """
     import hashlib  # takes long
 
     hashes = {}
@@ -73,7 +79,10 @@ def contents(project: str, sources: Iterable[str]) -> dict[str, str]:
 
 
 def digest(contents: dict[str, str]) -> str:
-    """Return one hash for what `contents` returned."""
+    """Return one hash for all sources.
+
+    :param contents: what `contents` returned
+    """
     import hashlib
 
     return hashlib.sha256(repr(sorted(contents.items())).encode("utf-8", "surrogateescape")).hexdigest()
@@ -83,8 +92,8 @@ def newer(project: str, built: tuple[int, int, str]) -> str:
     """Return the newest source of a package, an absolute path, if the sources are not those that were built.
 
     :param project: the package's folder, absolute
-    :param built: the time of the newest source when they were built, in nanoseconds, or 0 if they changed meanwhile;
-        how many there were; and what `digest` gave
+    :param built: the time of the last change of a source when they were built, in nanoseconds, or 0 if they changed
+        meanwhile; how many there were; and what `digest` gave
     :return: empty if they are, or if somebody has built them by hand since
     """
     time, count, built_digest = built
@@ -97,22 +106,14 @@ def newer(project: str, built: tuple[int, int, str]) -> str:
     return newest if digest(contents(project, tree.sources)) != built_digest else ""
 
 
-def _files(project: str) -> Iterator[os.DirEntry[str]]:
-    folders = [project]
-    while folders:
-        folder = folders.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        if folder != project and any(entry.name in _MARKS_OF_OTHERS for entry in entries):
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if not entry.name.startswith(".") and entry.name not in _LEFT_OUT:
-                    folders.append(entry.path)
-            else:
-                yield entry
+def _entries(folder: str, *, is_project: bool) -> list[os.DirEntry[str]]:
+    """Return what is in a folder; nothing for one that cannot be read, or is another package's."""
+    try:
+        entries = scan(folder)
+    except OSError:
+        return []
+    is_other = not is_project and any(entry.name in _MARKS_OF_OTHERS for entry in entries)
+    return [] if is_other else entries
 
 
 def _is_generated(path: str) -> bool:
@@ -121,7 +122,9 @@ def _is_generated(path: str) -> bool:
 
 
 def _time(path: str) -> int:
+    """Return the time of a file's last change in nanoseconds: of what it holds, or of what has taken its place."""
     try:
-        return status(path).st_mtime_ns
+        found = status(path)
     except OSError:
         return 0
+    return max(found.st_mtime_ns, found.st_ctime_ns)

@@ -302,8 +302,8 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
     for _, path in distributions.metadata(site_packages):
         project, name = distributions.project_folder(path), distributions.spelled_name(path)
         if project and name:
-            files = [file for file in distributions.installed_files(path) if not _is_beside(file, path)]
-            folders = [folder for _, folder in site_files.folders(site_packages, files)]
+            installed = [file for file in distributions.installed_files(path) if not _is_beside(file, path)]
+            folders = [folder for _, folder in site_files.folders(site_packages, installed)]
             if path.endswith(".egg-link"):
                 folders = distributions.read_lines(path)[:1]
             infos = [os.path.join(folder, "top_level.txt") for folder in distributions.metadata_folders(path)]
@@ -311,7 +311,7 @@ def _distributions(site_packages: str) -> Iterator[_Distribution]:
             has_top_level = any(map(os.path.isfile, infos))
             reals = [os.path.realpath(os.path.join(site_packages, folder)) for folder in folders]
             declared = [_declared_names(path, field) for field in ("Import-Name", "Import-Namespace")]
-            yield _Distribution(name, project, reals, files, top_level if has_top_level else None, *declared)
+            yield _Distribution(name, project, reals, installed, top_level if has_top_level else None, *declared)
 
 
 def _declared_names(path: str, field: str) -> list[str]:

@@ -51,7 +51,7 @@ class Overlay(NamedTuple):
     native_sources: dict[str, tuple[int, int, str]]
     """What compiled parts were built from, as `native_sources.newer` takes it, by the folder of the package."""
     left_out: list[str]
-    """Those of the declared folders that the user has had left out, since they are not there."""
+    """Those of the declared folders that the user has had left out, since they cannot be installed."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,7 +115,8 @@ def read_overlay() -> Overlay:
         raise DevpyError(f"{venv} was made as {made}, and may import the code there", _UPDATE)
     config = devpy_config.load(pyvenv_cfg.config_file(os.path.join(venv, pyvenv_cfg.FILE_NAME)))
     missing = fields.get("missing")
-    left_out = [path for path in config.editables if path in (missing or ()) and devpy_config.problem_of(path)]
+    recorded = missing if isinstance(missing, list) else []
+    left_out = [path for path in config.editables if path in recorded and devpy_config.problem_of(path)]
     return Overlay(venv, base, config.file, config.editables, _native_sources(fields.get("editables")), left_out)
 
 
@@ -146,7 +147,8 @@ class Proof:
             if package.is_without_modules:
                 no_places = "nothing to import"
             lines.append(f"  {package.name}: {', '.join(places) or no_places}{self._newer_source(package, folder)}")
-        lines += [f"  {_shown(path, folder)}: LEFT OUT, it is not there" for path in self._overlay.left_out]
+        left_out = {path: devpy_config.problem_of(path) for path in self._overlay.left_out}
+        lines += [f"  {_shown(path, folder)}: LEFT OUT, it {problem}" for path, problem in left_out.items()]
         return lines
 
     def _newer_source(self, package: origins.Package, folder: str) -> str:
@@ -268,9 +270,11 @@ def _native_sources(editables: object) -> dict[str, tuple[int, int, str]]:
     """Return what a record has of the sources of compiled parts, for each package that has some, by its folder."""
     packages = editables if isinstance(editables, dict) else {}
     built = {path: files.get(native_sources.NAME) for path, files in packages.items() if isinstance(files, dict)}
-    return {
-        path: (int(each["mtime_ns"]), int(each["size"]), str(each["sha256"])) for path, each in built.items() if each
-    }
+    found = {}
+    for path, each in built.items():
+        if isinstance(each, dict) and {"mtime_ns", "size", "sha256"} <= each.keys():
+            found[path] = each["mtime_ns"], each["size"], each["sha256"]
+    return found
 
 
 def _path_entry(module: origins.Module) -> str | None:

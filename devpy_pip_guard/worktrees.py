@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator
 
-from . import is_same_file
-from .files import exists, git_dir, is_dir, note_read, real_path, with_parents
+from . import is_inside
+from .files import exists, git_dir, is_dir, is_same_folder, note_read, real_path, with_parents
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterator
 
 _WORKTREES = "worktrees"
 """The folder in git's own in which it keeps a folder for each linked worktree."""
@@ -18,24 +21,46 @@ def roots(path: str) -> Iterator[str]:
     There is more than one around a submodule, and around a worktree that was made inside another. Where a path has
     symlinks, the worktrees around the path as it is written come before those around the place that it leads to.
     """
+    for start in _starts(path):
+        yield from _around(start)
+
+
+def _starts(path: str) -> list[str]:
+    """Return a path as it is written, and the place that it leads to if that is another one; absolute."""
     absolute = os.path.abspath(path)
-    for start in dict.fromkeys([absolute, real_path(absolute)]):
-        for folder in with_parents(start):
-            if git_dir(folder):
-                yield real_path(folder)
+    return list(dict.fromkeys([absolute, real_path(absolute)]))
+
+
+def _around(start: str) -> Iterator[str]:
+    for folder in with_parents(start):
+        if git_dir(folder):
+            yield real_path(folder)
 
 
 def own_roots(root: str) -> list[str]:
-    """Return the root of a worktree, and those of the worktrees around it that it is a part of, as a submodule is.
-
-    A worktree that lies inside a sibling is no part of it.
+    """Return the root of a worktree, and those of the worktrees around it that it is a submodule of.
 
     :param root: a real path, as are what is returned
     """
-    own = {repository(root): root}
-    for around in roots(root) if git_dir(root) else ():
-        own.setdefault(repository(around), around)
-    return list(own.values())
+    return [*_with_superprojects(root)] or [root]
+
+
+def _with_superprojects(start: str) -> Iterator[str]:
+    """Yield the root of the innermost worktree around a folder, and of those that it is a submodule of.
+
+    Git keeps a submodule's own folder in that of the worktree around it. A sibling, or a clone, may lie there as well.
+    """
+    inner = ""
+    for root in _around(start):
+        if inner and not _is_submodule(inner, root):
+            return
+        yield root
+        inner = root
+
+
+def _is_submodule(root: str, other_root: str) -> bool:
+    outer = repository(other_root)
+    return repository(root) != outer and is_inside(real_path(git_dir(root)), outer)
 
 
 def repository(root: str) -> str:
@@ -63,13 +88,24 @@ def is_same_repository(root: str, other_root: str) -> bool:
 
 
 def _lists(repository: str, root: str) -> bool:
-    """Tell whether a repository lists a worktree whose `.git` file leads nowhere, as it may in a container."""
+    """Tell whether a repository lists a worktree whose `.git` file leads nowhere, as it may in a container.
+
+    Other repositories may have one that is listed under the same name. So one of the two folders has to be called as it
+    is outside of the container.
+    """
     git_folder = git_dir(root)
     if not git_folder or is_dir(git_folder):
         return False
-    listed = _text(os.path.join(repository, _WORKTREES, os.path.basename(git_folder), "gitdir")).strip()
-    own = os.path.join(root, ".git")
-    return bool(listed) and (not exists(listed) or is_same_file(listed, own))
+    entry = os.path.join(repository, _WORKTREES, os.path.basename(git_folder))
+    listed = _text(os.path.join(entry, "gitdir")).strip()
+    if not listed:
+        return False
+    listed = os.path.join(entry, listed)  # git may write it relative to its own folder
+    if exists(listed):
+        return is_same_folder(os.path.dirname(listed), root)
+    named_alike = os.path.basename(os.path.dirname(listed)) == os.path.basename(root)
+    outside = os.path.dirname(os.path.dirname(git_folder))
+    return named_alike or outside.split(os.sep)[-2:] == repository.split(os.sep)[-2:]
 
 
 def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:
@@ -77,7 +113,7 @@ def find_sibling(path: str, overlay_roots: list[str]) -> tuple[str, str] | None:
 
     :param overlay_roots: the roots of the overlay's worktrees, real paths; a sibling belongs to the same repository
     """
-    for root in roots(path):
+    for root in [root for start in _starts(path) for root in _with_superprojects(start)]:
         if root in overlay_roots:
             return None
         overlay_root = next((each for each in overlay_roots if is_same_repository(each, root)), None)

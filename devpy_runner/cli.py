@@ -97,12 +97,13 @@ def _leave_out_others_modules() -> None:
         return
     import site
 
-    installed = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *site.getsitepackages()]
-    installed.append(site.getusersitepackages())
+    library = os.path.dirname(os.__file__)
+    own = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), library, os.path.join(library, "lib-dynload")]
+    own += [*site.getsitepackages(), site.getusersitepackages()]
     others = {os.path.abspath(entry) for entry in pythonpath.split(os.pathsep)}
     if os.path.basename(sys.argv[0]) == "__main__.py":
         others.add(os.path.abspath(sys.path[0]))
-    sys.path[:] = [entry for entry in sys.path if entry in installed or os.path.abspath(entry) not in others]
+    sys.path[:] = [entry for entry in sys.path if entry in own or os.path.abspath(entry) not in others]
 
 
 def _tell(error: DevpyError) -> None:

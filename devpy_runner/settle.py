@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from devpy_pip_guard import is_inside, sibling_editables, worktrees
-from devpy_pip_guard.config import FILE_NAME, load_repository, problem_of
+from devpy_pip_guard.config import FILE_NAME, load_repository
 from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.files import is_dir, real_path
 from devpy_virtualenv_plugin.layout import site_packages
@@ -14,7 +14,17 @@ from .activate.environment import overlay_variables
 from .base import condarc
 from .messages import tell
 from .overlay.editables import old_binaries, undeclared
-from .overlay.state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, falls_through, left_out, refuse_foreign
+from .overlay.state import (
+    ABSENT,
+    CURRENT,
+    INCOMPLETE,
+    Overlay,
+    examine,
+    falls_through,
+    left_out,
+    left_out_text,
+    refuse_foreign,
+)
 from .records import run_cache, start_variables
 from .records.observations import observed
 from .records.run_cache import RunCache
@@ -45,7 +55,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
             raise DevpyError(f"{config.venv} has been removed meanwhile", "try again")
         base, python = overlay.record.base, overlay.record.python
         settings = condarc.read_settings(observed_environ)
-        ignored = condarc.ignored(observed_environ)
+        ignored = list(map(str, condarc.ignored(observed_environ)))
         has_current_start_variables = start_variables.refresh(config, base, observed_environ)
         own_roots = worktrees.own_roots(root)
         warnings = [
@@ -57,7 +67,7 @@ def settle(root: str, environ: Mapping[str, str], folder: str, *, sync: bool) ->
             *_pythonpath_warnings(config, root, own_roots, observed_environ, folder),
         ]
     for warning in (*warnings, *ignored):  # as long as nothing changes, the latter are told once
-        _warn(str(warning))
+        _warn(warning)
     variables = overlay_variables(config, root, base)
     cache = RunCache(root, config.file, config.venv, base, variables, settings, observations.evidence())
     is_lasting = overlay.state == CURRENT and has_current_start_variables and not warnings
@@ -111,7 +121,7 @@ def _undeclared_warnings(config: Config, python: str) -> Iterator[str]:
 def _missing_warnings(config: Config, recorded: Record) -> Iterator[str]:
     """Yield a warning for each declared package that the user has had left out."""
     for path in left_out(config, recorded):
-        yield f"{path} is declared, but {problem_of(path)}: it is left out"
+        yield left_out_text(path)
 
 
 def _old_binary_warnings(config: Config, recorded: Record) -> Iterator[str]:

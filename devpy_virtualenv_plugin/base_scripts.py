@@ -154,9 +154,11 @@ def mend_headers(venv: Path) -> None:
 
     :param venv: the overlay, absolute
     """
+    if "\t" not in os.fspath(venv):
+        return
     python = venv / "bin" / "python"
     header = os.fsencode(f"#!{python}\n")
-    for script in [entry.path for entry in os.scandir(venv / "bin")] if "\t" in os.fspath(venv) else ():
+    for script in [entry.path for entry in os.scandir(venv / "bin")]:
         if not os.path.islink(script) and beginning(script).startswith(header):
             body = Path(script).read_bytes()[len(header) :].decode("utf-8", "surrogateescape")
             replace_file(script, with_shebang(python, body), executable=True)

@@ -174,7 +174,8 @@ class DevpyCreator(Creator, Describe):
 
         venv = os.fspath(self.dest)
         previous = record.read(venv)
-        editables = previous.editables if previous is not None and previous.venv == venv else {}
+        is_same = previous is not None and previous.venv == venv
+        editables, missing = (previous.editables, previous.missing) if previous is not None and is_same else ({}, ())
         return record.Record(
             version=__version__,
             complete=False,
@@ -188,6 +189,7 @@ class DevpyCreator(Creator, Describe):
             editables=editables,
             has_deps=False,  # the base may have lost some
             site_stamp="",
+            missing=missing,
         )
 
     def _discard_activate_scripts(self) -> None:

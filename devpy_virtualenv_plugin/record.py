@@ -50,7 +50,8 @@ class Record(NamedTuple):
     """The folder of the overlay's Python in `lib`, and its name in `bin`: `python3.11`, or `python3.13t` if it is
     free-threaded. No other folder in `lib` counts."""
     editables: dict[str, dict[str, BuildFile]]
-    """For each package that devpy installed, by its folder, its build files by name."""
+    """For each package that devpy installed, by its folder, its build files by name; among them, as if they were one
+    file, the sources of its compiled parts, see `devpy_pip_guard.native_sources`."""
     has_deps: bool
     """Whether dependencies that the base lacks have been installed too."""
     site_stamp: str
@@ -60,7 +61,7 @@ class Record(NamedTuple):
     replaced_scripts: tuple[str, ...] = ()
     """Those of them that are not run, since the overlay has their distribution as well."""
     missing: tuple[str, ...] = ()
-    """The folders of declared packages that were not there, and that the user has had left out."""
+    """The folders of declared packages that could not be installed, and that the user has had left out."""
 
 
 def read(venv: str) -> Record | None:

@@ -5,13 +5,14 @@
 #   export NAME=VALUE   set a variable
 #   close NUMBER        close a file descriptor
 #   prepend FOLDER      put a folder first on PATH, and nowhere else
+#   own FOLDER          the programs in it are the overlay's
 #   exec NAME           the last step: see whether NAME can be run, then exec all the words that follow
 #
 # It is all functions: an alias or option that a script leaves behind cannot change what has been parsed.
 # As in a shell that conda activates, the status of a script does not matter, and the shell itself says what it cannot
 # read or run. A script that ends the shell ends it for good.
 
-devpy_first=
+devpy_owned=
 
 devpy_activate() {
     while [ "$1" != exec ]; do
@@ -20,8 +21,8 @@ devpy_activate() {
     done
     devpy_check "$2"
     shift 2
-    unset devpy_script devpy_folder devpy_former devpy_first devpy_path devpy_rest devpy_entry devpy_found
-    unset devpy_line devpy_next
+    unset devpy_script devpy_folder devpy_former devpy_owned devpy_path devpy_rest devpy_entry devpy_found
+    unset devpy_line devpy_next devpy_word
     exec "$@"
 }
 
@@ -64,7 +65,6 @@ devpy_close() {
 }
 
 devpy_prepend() {
-    devpy_first=$devpy_first:$1:
     devpy_rest=${PATH:+$PATH:}
     devpy_path=$1
     while [ -n "$devpy_rest" ]; do
@@ -73,6 +73,10 @@ devpy_prepend() {
         [ "$devpy_entry" = "$1" ] || devpy_path=$devpy_path:$devpy_entry
     done
     devpy_export "PATH=$devpy_path"
+}
+
+devpy_own() {
+    devpy_owned=$devpy_owned:$1:
 }
 
 # End the shell, with the status that every shell gives, unless the command can be run.
@@ -85,7 +89,7 @@ devpy_check() {
             while [ -n "$devpy_rest" ]; do
                 devpy_entry=${devpy_rest%%:*}
                 if devpy_try "${devpy_entry:-.}/$1"; then
-                    devpy_name "$1" "$devpy_entry"
+                    devpy_name "$1" "${devpy_entry:-.}"
                     return 0
                 fi
                 devpy_rest=${devpy_rest#*:}
@@ -107,24 +111,37 @@ devpy_try() {
 
 # Name a Python program that is neither the overlay's nor the base's, as `strangers` does where no shell is needed.
 devpy_name() {
-    [ -n "$devpy_first" ] || return 0
-    case $devpy_first:${CONDA_PREFIX-}/bin: in *":$2:"*) return 0 ;; esac
+    case $devpy_owned:${CONDA_PREFIX-}/bin: in *":$2:"*) return 0 ;; esac
     case $1 in
-        devpy | conda | mamba | conda-* | mamba-*) return 0 ;;
-        python* | pypy*) ;;
-        *) devpy_is_python "$2/$1" || devpy_is_shim "$2" || return 0 ;;
+        devpy | devpy-* | conda | conda-* | mamba | mamba-*) return 0 ;;
+        python* | pypy*) devpy_word="this worktree's own Python: devpy python" ;;
+        *)
+            devpy_is_python "$2/$1" || devpy_is_shim "$2" || return 0
+            devpy_word="to have it here: devpy pip install $1"
+            ;;
     esac
     devpy_say "warning: $1: neither the overlay nor the base has it, so this runs $2/$1, on another Python
-  to have it in this overlay: devpy pip install $1"
+  $devpy_word"
 }
 
+# Tell whether a script names its Python by a path, in its first line or as a command in the second.
 devpy_is_python() {
     devpy_line='' devpy_next=''
     { IFS= read -r devpy_line && IFS= read -r devpy_next; } <"$1" 2>/dev/null || :
-    case $devpy_line in
-        '#!'*/python* | '#!'*' python'* | '#!'*/pypy*) return 0 ;;
-        '#!/bin/sh') case $devpy_next in *"exec' "*/python* | *'exec" '*/python*) return 0 ;; esac ;;
+    case $devpy_line in '#!'*) ;; *) return 1 ;; esac
+    devpy_word=${devpy_line#??}
+    devpy_word=${devpy_word#"${devpy_word%%[! ]*}"}
+    devpy_word=${devpy_word%% *}
+    case $devpy_line:$devpy_next in
+        "#!/bin/sh:'''exec' "* | '#!/bin/sh:"exec" '*)
+            devpy_word=${devpy_next#* }
+            case $devpy_word in
+                [\'\"]*) devpy_word=${devpy_word#?} devpy_word=${devpy_word%%[\'\"]*} ;;
+                *) devpy_word=${devpy_word%% *} ;;
+            esac
+            ;;
     esac
+    case ${devpy_word##*/} in python* | pypy*) return 0 ;; esac
     return 1
 }
 

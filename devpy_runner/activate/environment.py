@@ -88,7 +88,7 @@ def _is_activated(environ: Mapping[str, str], venv: str, base: str) -> bool:
     """
     path = environ.get("PATH", "").split(os.pathsep)
     names_both = (environ.get("VIRTUAL_ENV"), environ.get("CONDA_PREFIX")) == (venv, base)
-    return names_both and all(folder in path for folder in programs(venv))
+    return names_both and all(folder in path for folder in (*programs(venv), os.path.join(base, "bin")))
 
 
 def _without_other_environments(environ: Mapping[str, str], venv: str) -> dict[str, str]:

@@ -162,6 +162,7 @@ def _through_shell(
         *_steps("export", [f"{n}={value}" for n, value in activation.exports.items() if n not in past_shell]),
         *_steps("source", activation.activate_scripts),
         *(("export", "PATH=" + additions["PATH"]) if "PATH" in additions else _steps("prepend", first_on_path[::-1])),
+        *_steps("own", first_on_path),
         *(("close", "2") if sys.stderr is None else ()),
         *("exec", command[0]),
     ]

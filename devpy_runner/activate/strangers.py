@@ -20,19 +20,22 @@ def warning(name: str, program: str, pyenv_root: str) -> str:
     :param name: as the user has typed it
     :param program: what it has led to on PATH
     :param pyenv_root: the value of PYENV_ROOT, empty if it is not set
-    :return: an empty text unless it is a Python, runs on one or leads to one
+    :return: an empty text unless it is a Python, runs on a certain one or leads to one
     """
     if name in _OTHERS or name.startswith(tuple(f"{other}-" for other in _OTHERS)):
         return ""
-    if not (name.startswith(_PYTHONS) or _runs_on_python(program) or _is_shim(program, pyenv_root)):
+    is_python = name.startswith(_PYTHONS)
+    if not (is_python or _runs_on_python(program) or _is_shim(program, pyenv_root)):
         return ""
     problem = f"{name}: neither the overlay nor the base has it, so this runs {program}, on another Python"
-    return f"warning: {problem}\n  to have it in this overlay: devpy pip install {name}"
+    mend = "this worktree's own Python: devpy python" if is_python else f"to have it here: devpy pip install {name}"
+    return f"warning: {problem}\n  {mend}"
 
 
 def _runs_on_python(program: str) -> bool:
-    words = shebang(beginning(program))
-    return any(os.path.basename(word).startswith(_PYTHONS) for word in words)
+    """Tell whether a script names its Python by a path; `#!/usr/bin/env python` finds the overlay's."""
+    interpreter = [*shebang(beginning(program)), ""][0]
+    return os.path.basename(interpreter).startswith(_PYTHONS)
 
 
 def _is_shim(program: str, pyenv_root: str) -> bool:

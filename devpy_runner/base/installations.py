@@ -64,20 +64,33 @@ def _installations(environ: Mapping[str, str]) -> Iterator[str]:
         yield environ[_ROOT_VARIABLE]
     likely = [_prefix_of_conda(environ["MAMBA_EXE"])] if is_file(environ.get("MAMBA_EXE", "")) else []
     likely += [expand_user(root, environ) for root in _USUAL_ROOTS]
-    yield from filter(_looks_like_root, likely)
-    yield from filter(_looks_like_root, _initialized(environ))
+    for prefix in (*likely, *_initialized(environ)):
+        if os.path.isabs(prefix) and _looks_like_root(prefix):
+            yield prefix
 
 
 def _initialized(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the prefixes that the shells' start-up files name where conda or mamba has written to them."""
     for file in _SHELL_FILES:
-        text = beginning(expand_user(file, environ), most=_LONGEST_SHELL_FILE)
+        path = expand_user(file, environ)
+        text = beginning(path, most=_LONGEST_SHELL_FILE) if is_file(path) else b""
         for mark in _INITIALIZED:
-            block = text.partition(mark)[2].partition(b"# <<<")[0]
-            for word in os.fsdecode(block).replace("'", '"').split('"'):
+            words = _shell_words(os.fsdecode(text.partition(mark)[2].partition(b"# <<<")[0]))
+            for variable, value in zip(words, words[1:]):
+                if variable == _ROOT_VARIABLE:
+                    yield value
+            for word in words:
                 program = next((program for program in _PROGRAMS if word.endswith(program)), "")
-                if program and os.path.isabs(word):
+                if program:
                     yield word[: -len(program)]
+
+
+def _shell_words(code: str) -> list[str]:
+    """Return what may be words of shell code: what stands between quotes, and what white space and signs part."""
+    words = []
+    for part in code.replace("'", '"').split('"'):
+        words += [part, *part.replace("=", " ").replace(";", " ").split()]
+    return words
 
 
 def _installations_on_path(environ: Mapping[str, str]) -> Iterator[str]:
@@ -96,12 +109,10 @@ def _looks_like_root(prefix: str) -> bool:
 
 def _prefix_of_conda(conda: str) -> str:
     """Return the prefix of the Python that a `conda` script's first line names, or else the prefix that it lies in."""
+    conda = _wrapped_conda(conda) or conda
     python = [*shebang(beginning(conda)), ""][0]
     if os.path.basename(python).startswith("python") and is_file(python):
         return os.path.dirname(os.path.dirname(python))
-    wrapped = _wrapped_conda(conda)
-    if wrapped:
-        return os.path.dirname(os.path.dirname(wrapped))
     while target := link_target(conda):  # of the script alone, since conda keeps the links in a prefix's path
         conda = os.path.join(os.path.dirname(conda), target)
     return os.path.dirname(os.path.dirname(os.path.abspath(conda)))

@@ -7,6 +7,7 @@ import os
 from devpy_pip_guard.config import problem_of
 
 from ..messages import tell
+from ..overlay.state import left_out_text
 from ..overlay.sync import SyncOptions, bring_up_to_date
 from . import current_worktree
 
@@ -41,12 +42,12 @@ def execute(arguments: Namespace) -> int:
         leaves_out_missing=arguments.missing == "warn",
     )
     plan = bring_up_to_date(config, root, os.environ, options)
-    for path in config.editables:
-        problem = problem_of(path)
-        if problem:
-            tell(f"warning: {path} is declared, but {problem}: it is left out")
+    missing = [path for path in config.editables if problem_of(path)]
+    for path in missing:
+        tell(f"warning: {left_out_text(path)}")
     if not config.editables:
         print(f"No editable packages are declared in {config.file}")
     elif not plan.has_work:
-        print(f"Nothing to do: {len(config.editables)} declared, all installed and up to date")
+        left_out = f" but {len(missing)}, which {'is' if len(missing) == 1 else 'are'} left out" if missing else ""
+        print(f"Nothing to do: {len(config.editables)} declared, all{left_out} installed and up to date")
     return 0

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from devpy_pip_guard.errors import DevpyError
 
-from ..plugin import FAILED, SKIPPED, STATES, Skipped, Verdict
+from ..plugin import FAILED, SKIPPED, STATES, WARNING, Skipped, Verdict
 from ..plugin import manager as plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pluggy import PluginManager
 
@@ -48,7 +48,12 @@ def examine(setup: WorktreeSetup, left_out: list[str]) -> Iterator[Verdict]:
         manager = plugins.load({plugins.DISABLE_VARIABLE: "1"})
     implementations = manager.hook.devpy_check.get_hookimpls()
     checks = {**built_in, **{each.plugin_name: each.plugin for each in implementations}}
-    skipped = _skipped(setup, left_out, list(checks))
+    declared = _declared_skips(setup)
+    unknown = [name for name in left_out if _find(name, checks) is None]
+    if unknown:
+        raise DevpyError(f"--skip: {unknown[0]}: no such check", f"the checks are {', '.join(map(shown, checks))}")
+    sources = {**declared, **dict.fromkeys(left_out, "--skip")}
+    skipped = {_find(name, checks): source for name, source in sources.items()}
     for name, check in checks.items():
         if name in built_in:
             manager.register(check, name=name)
@@ -56,31 +61,32 @@ def examine(setup: WorktreeSetup, left_out: list[str]) -> Iterator[Verdict]:
             yield Verdict(shown(name), SKIPPED, f"left out by {skipped[name]}")
         else:
             yield from _verdicts(manager, name, check, setup)
+    for name, source in declared.items():
+        if _find(name, checks) is None:
+            yield Verdict("doctor", WARNING, f"{source}: {name}: no such check", "remove it, or install its plugin")
+
+
+def _declared_skips(setup: WorktreeSetup) -> dict[str, str]:
+    """Return the names of the checks that devpy.toml leaves out, each with where it says so."""
+    try:
+        config = setup.load_config()
+    except DevpyError:  # which the first check tells
+        return {}
+    return dict.fromkeys(config.skipped_checks, f"doctor.skip in {config.file}")
+
+
+def _find(name: str, checks: Iterable[str]) -> str | None:
+    """Return the check that a user means by a name, which may have dashes or spaces in it."""
+    return next((check for check in checks if _plain(check) == _plain(name)), None)
+
+
+def _plain(name: str) -> str:
+    return name.replace(" ", "_").replace("-", "_")
 
 
 def shown(name: str) -> str:
     """Return the name of a check as the user sees it."""
     return name.replace("_", " ")
-
-
-def _skipped(setup: WorktreeSetup, left_out: list[str], names: list[str]) -> dict[str, str]:
-    """Return the names of the checks not to make, each with what leaves it out.
-
-    :raises DevpyError: if there is no such check
-    """
-    try:
-        config = setup.load_config()
-    except DevpyError:  # which the first check tells
-        declared = {}
-    else:
-        declared = dict.fromkeys(config.skipped_checks, f"doctor.skip in {config.file}")
-    skipped = {}
-    for given, source in {**declared, **dict.fromkeys(left_out, "--skip")}.items():
-        name = next((name for name in names if given.replace(" ", "_").replace("-", "_") == name.replace("-", "_")), "")
-        if not name:
-            raise DevpyError(f"{source}: {given}: no such check", f"the checks are {', '.join(map(shown, names))}")
-        skipped[name] = source
-    return skipped
 
 
 def _verdicts(manager: PluginManager, name: str, plugin: object, setup: WorktreeSetup) -> Iterator[Verdict]:

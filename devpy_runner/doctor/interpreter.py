@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..plugin import Skipped
@@ -97,10 +98,16 @@ def parse(ran: Ran) -> Any:
 
 
 def parse_each(ran: Ran) -> list[Any]:
-    """Return the answers that the probe has given, which may have ended before the last one."""
-    lines = [line for line in ran.out.splitlines() if line]
-    complete = lines if ran.out.endswith("\n") else lines[:-1]
-    return [json.loads(line) for line in complete]
+    """Return the answers that the probe has given, which may have ended before the last one.
+
+    What start-up files have printed before them is left out.
+    """
+    answers = []
+    for line in ran.out.splitlines():
+        with suppress(ValueError):
+            answer = json.loads(line)
+            answers += [answer] if isinstance(answer, dict) else []
+    return answers
 
 
 def _raise(ran: Ran) -> Any:

@@ -18,15 +18,16 @@ def removal(editable: Editable, base: str) -> str:
 
     :param base: the prefix of the conda environment, absolute
     """
-    if not editable.name:
-        return command("conda", "develop", "--uninstall", "-p", base, editable.path)
-    return base_pip(base, "uninstall", editable.name)
+    return sibling_editables.removal(editable.name, editable.path, base)
 
 
 def mend_of_siblings_editable(editable: Editable, setup: WorktreeSetup) -> str:
     """Return what to do about an editable in the base that is the code of a sibling of this worktree.
 
     Where the overlay has no package of its own to put in its place, that is to declare this worktree's, if it has one.
+
+    :param editable: one of the base's
+    :param setup: of this worktree
     """
     for each in setup.editables_of_siblings:
         if each.path == editable.path:

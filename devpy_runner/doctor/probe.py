@@ -21,7 +21,9 @@ if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
 _PATH = list(sys.path)
 """What the user's programs search; what follows is no other than Python's own, whatever PYTHONPATH holds."""
 
-_pythonpath = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+_library = os.path.dirname(os.__file__)
+_pythonpath = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+_pythonpath -= {_library, os.path.join(_library, "lib-dynload")}
 sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) not in _pythonpath]
 
 import json

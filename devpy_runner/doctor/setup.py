@@ -39,6 +39,7 @@ T = TypeVar("T")
 BEING_CHANGED = "another devpy is changing the overlay"
 
 _SECONDS_A_PACKAGE = 5.0
+"""How much longer an import of several packages may take for each of them."""
 
 _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """Variables with which the programs that a check starts leave nothing behind."""

@@ -59,7 +59,7 @@ def missing_at_import(path: str, site_packages: list[str], search_path: str, pyt
     :param site_packages: those of the overlay and of the base, absolute
     :param search_path: the PATH of commands in the overlay
     :param python: as the overlay's record has it
-    :return: None for a package that imports build nothing for
+    :return: names, each with the versions that would do; None for a package that imports build nothing for
     """
     document = _pyproject(path)
     if not _is_of_meson(document):
@@ -68,7 +68,8 @@ def missing_at_import(path: str, site_packages: list[str], search_path: str, pyt
     requires = [text for text in requires if isinstance(text, str)] if isinstance(requires, list) else []
     version = python[len("python") :].rstrip("t")
     versions = installed_versions(site_packages)
-    missing = [text for text in requires if unmet(text, versions, version)]
+    lacking = filter(None, (unmet(text, versions, version) for text in requires))
+    missing = [f"{requirement.name}{requirement.specifier}" for requirement in lacking]
     has_ninja = shutil.which(_NINJA, path=search_path) or _NINJA in versions
     return missing if has_ninja else [*missing, _NINJA]
 

@@ -29,7 +29,7 @@ class Editable(NamedTuple):
     path: str
     """Its folder, absolute, without symlinks."""
     is_pure: bool
-    """False if it has compiled parts, which no import brings up to date."""
+    """False if it may have compiled parts."""
 
 
 def installed(site_packages: str) -> list[Editable]:
@@ -141,6 +141,8 @@ def old_binaries(config: Config, recorded: Record) -> Iterator[tuple[str, str]]:
 
 def _from_metadata(site_packages: str) -> Iterator[Editable]:
     for _, path in sorted(distributions.metadata(site_packages)):
+        if not os.path.isdir(path):  # an `.egg-link`, which is rewritten in place
+            note_read(path)
         folder, name = distributions.project_folder(path), distributions.spelled_name(path)
         if folder and name:
             # A legacy install does not say whether it is compiled, so it is taken to be.

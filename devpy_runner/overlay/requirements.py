@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import distributions
 from typing import NamedTuple
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from .. import installed
+from devpy_pip_guard.distributions import core_metadata, metadata
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,15 +56,26 @@ def installed_versions(site_packages: list[str]) -> dict[str, str]:
     :param site_packages: the folders that are searched, absolute, the first one first
     """
     versions: dict[str, str] = {}
-    for name, distribution in installed.named(distributions(path=site_packages)):
-        versions.setdefault(canonicalize_name(name), installed.field(distribution, "Version"))
+    for folder in site_packages:
+        for name, path in metadata(folder):
+            version = core_metadata(path, "Version")
+            if version:  # leftovers have none
+                versions.setdefault(name, version[0])
     return versions
+
+
+def required(path: str) -> list[str]:
+    """Return what a distribution requires.
+
+    :param path: of its metadata, as `devpy_pip_guard.distributions.metadata` returns it
+    """
+    return core_metadata(path, "Requires-Dist")
 
 
 def unmet(text: str, versions: Mapping[str, str], python: str) -> Unmet | None:
     """Return what is not met of a requirement; None if it is met, or does not hold for this Python or without extras.
 
-    What packaging cannot read, and pip of old could, counts as met.
+    What packaging cannot read or compare, and pip of old could, counts as met.
 
     :param text: the requirement
     :param versions: what `installed_versions` returned
@@ -76,7 +87,10 @@ def unmet(text: str, versions: Mapping[str, str], python: str) -> Unmet | None:
         return None
     minor = ".".join(python.split(".")[:2])
     environment = {"python_version": minor, "python_full_version": python, "extra": ""}
-    if requirement.marker is not None and not requirement.marker.evaluate(environment):
+    try:
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+            return None
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):  # it compares what cannot be compared
         return None
     name = canonicalize_name(requirement.name)
     version = versions.get(name, "")

@@ -216,6 +216,14 @@ def left_out(config: Config, recorded: Record) -> list[str]:
     return [path for path in config.editables if path in recorded.missing and problem_of(path)]
 
 
+def left_out_text(path: str) -> str:
+    """Return what to tell the user of a package that is left out.
+
+    :param path: its folder, absolute
+    """
+    return f"{path} is declared, but {problem_of(path)}: it is left out"
+
+
 def _missing_links(venv: str, recorded: Record) -> Iterator[str]:
     missing = missing_scripts(venv, recorded)
     if missing:

@@ -42,7 +42,7 @@ class SyncOptions(NamedTuple):
     """What to do beyond what is out of date, and how to show it."""
 
     compiled: bool = False
-    """Rebuild packages with compiled parts: devpy does not look whether their sources have changed."""
+    """Rebuild packages with compiled parts, whether or not devpy can tell that their sources have changed."""
     everything: bool = False
     """Reinstall every package."""
     tidy: bool = False
@@ -121,7 +121,7 @@ def _without_missing(config: Config, options: SyncOptions) -> Config:
     if not options.leaves_out_missing and (recorded is None or not set(missing) <= set(recorded.missing)):
         check_editables(config)
     kept = {path: declared for path, declared in zip(config.editables, config.declared) if path not in missing}
-    return config._replace(editables=list(kept), declared=list(kept.values()), missing=missing)
+    return config._replace(editables=list(kept), declared=list(kept.values()), missing=tuple(missing))
 
 
 def _holds_regular_packages(config: Config) -> bool:
@@ -348,7 +348,7 @@ def _write_record(config: Config, updated: Record) -> None:
         scripts, replaced = base_scripts.link(Path(config.venv), Path(updated.base), updated.python)
         updated = updated._replace(scripts=scripts, replaced_scripts=replaced)
     complete = updated._replace(
-        complete=True, base_name=config.base, editables=declared, site_stamp=stamp, missing=tuple(config.missing)
+        complete=True, base_name=config.base, editables=declared, site_stamp=stamp, missing=config.missing
     )
     if complete != record.read(config.venv):
         record.write(complete)

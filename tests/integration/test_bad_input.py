@@ -114,7 +114,7 @@ def test_stack_config(root: Path, devpy: Devpy, kind: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"envs_dirs: [\x1b",
+        b"envs_dirs: [",
         b"envs_dirs: " + b"[" * 5000,
         b"envs_dirs: &a [*a]",
         b"env_prompt: '{default_env.__class__.__mro__[x]}'",
@@ -127,6 +127,18 @@ def test_stack_config(root: Path, devpy: Devpy, kind: str) -> None:
 def test_condarc(root: Path, devpy: Devpy, devpy_environ: Environ, tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".condarc").write_bytes(content)
     assert_told(devpy("true", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)}))
+
+
+@pytest.mark.parametrize("content", ["envs_dirs:\n\t- /x\n", "envs_dirs: [\x1b"])
+def test_condarc_that_conda_ignores(
+    root: Path, devpy: Devpy, devpy_environ: Environ, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / ".condarc").write_text(content, encoding="utf-8")
+    result = devpy("true", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)})
+    assert result.code == 0
+    assert f"devpy: warning: {tmp_path}/.condarc" in result.err
+    doctor = devpy("doctor", cwd=root, environ={**devpy_environ, "HOME": str(tmp_path)})
+    assert "conda ignores this file, too" in doctor.out
 
 
 @pytest.mark.parametrize("kind", FILES)

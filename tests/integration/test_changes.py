@@ -443,7 +443,7 @@ def test_branch_that_lacks_declared_packages(
     assert state(devpy, root)[0] == "current"
     tested = devpy("pytest", cwd=root)
     assert "1 passed" in tested.out
-    assert "  flit: LEFT OUT, it is not there\n" in tested.out
+    assert "  flit: LEFT OUT, it is not a directory\n" in tested.out
     doctor = devpy("doctor", cwd=root)
     assert doctor.code == 0
     assert f"warning  config          {root}/flit is declared, but is not a directory" in doctor.out

@@ -14,7 +14,7 @@ import pytest
 
 from . import sample_worktree
 from .commands import Devpy
-from .environments import CondaEnvironment
+from .environments import CondaEnvironment, MakeCondaEnv
 from .projects import MakeRepository
 from .sample_worktree import ORIGIN, full, own_module, start, wrong
 
@@ -42,7 +42,7 @@ def build_editable(*arguments, build=build_editable):
 KILLED_PIP = """
 import os, signal, sys
 
-done, last, venv = 0, int(os.environ["KILLED_AT"]), os.environ["KILLED_IN"]
+done, last, venv = 0, int(os.environ.get("KILLED_AT", "-1")), os.environ.get("KILLED_IN", "")
 
 def watch(event, arguments):
     global done
@@ -54,7 +54,7 @@ def watch(event, arguments):
             os.killpg(0, signal.SIGKILL)
         done += 1
 
-if "pip" in sys.orig_argv:
+if "pip" in sys.orig_argv and venv:
     sys.addaudithook(watch)
 """
 
@@ -166,10 +166,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError
 
 
-def test_pip_killed_at_any_change(tmp_path: Path, root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(KILLED_PIP, encoding="utf-8")
-    environ = {**devpy_environ, "PYTHONPATH": str(tmp_path / "hook"), "KILLED_IN": str(root / ".venv")}
+def test_pip_killed_at_any_change(
+    tmp_path: Path, conda_env: CondaEnvironment, make_conda_env: MakeCondaEnv, repository: MakeRepository, devpy: Devpy,
+    devpy_environ: Environ,
+) -> None:  # fmt: skip
+    base = make_conda_env.clone(conda_env, "whose-pip-is-killed")
+    (base.site_packages / "sitecustomize.py").write_text(KILLED_PIP, encoding="utf-8")
+    root = sample_worktree.make(tmp_path / "repository", repository, base)
+    environ = {**devpy_environ, "KILLED_IN": str(root / ".venv")}
     killed, stuck, step = 0, [], 1 if full() else 7
     while True:
         assert wrong(devpy, root) == ""

@@ -264,7 +264,7 @@ def test_python_script_that_neither_overlay_nor_base_has(
     """Such as a pytest for all of a user's projects: it would import what its own Python has."""
     tool = tmp_path / "bin" / "some-linter"
     tool.parent.mkdir()
-    tool.write_text("#!/usr/bin/env python3\nprint('linted')\n", encoding="utf-8")
+    tool.write_text(f"#!{sys.executable}\nprint('linted')\n", encoding="utf-8")
     tool.chmod(0o755)
     environ = {**devpy_environ, "PATH": f"{devpy_environ['PATH']}:{tool.parent}"}
     result = devpy("some-linter", cwd=root, environ=environ)
@@ -429,8 +429,14 @@ def test_editable_install_is_refused(root: Path, devpy: Devpy, command: str) -> 
     result = devpy(*command.split(), cwd=root)
     assert (result.code, result.out) == (2, "")
     assert f"{root}/devpy.toml" in result.err
-    assert 'add "." to packages under [editables]' in result.err
-    assert "devpy update-editables" in result.err
+    assert f"{root} is declared in {root}/devpy.toml" in result.err
+    assert "\n  devpy update-editables" in result.err
+
+
+def test_install_of_an_undeclared_editable_is_refused(root: Path, devpy: Devpy) -> None:
+    result = devpy("pip", "install", "-e", "../elsewhere", cwd=root)
+    assert result.code == 2
+    assert 'add "../elsewhere" to packages under [editables]' in result.err
 
 
 @pytest.mark.parametrize("command", ["pip list -e", "pip list --editable", "pip freeze", "pip --help", "echo pip -e"])

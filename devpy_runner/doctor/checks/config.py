@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard.config import check_editables, problem_of, read_toml
+from devpy_pip_guard.config import check_editables, read_toml
 
-from ...overlay.state import left_out
+from ...overlay.state import left_out, left_out_text
 from ...plugin import OK, WARNING, Verdict, hookimpl
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     recorded = setup.overlay.record
     missing = left_out(config, recorded) if recorded is not None else []
     for path in missing:
-        yield Verdict("config", WARNING, f"{path} is declared, but {problem_of(path)}: it is left out", _MEND)
+        yield Verdict("config", WARNING, left_out_text(path), _MEND)
     check_editables(config._replace(editables=[path for path in config.editables if path not in missing]))
     for file in [os.path.join(path, "pyproject.toml") for path in config.editables]:
         if os.path.isfile(file):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import distributions
 from typing import TYPE_CHECKING
 
-from devpy_pip_guard.distributions import normalized
+from devpy_pip_guard import distributions
 from devpy_virtualenv_plugin.mends import conda_install
 
-from ... import installed
 from ...base.prefix import python_version
-from ...overlay.editables import installed as installed_editables
-from ...overlay.requirements import Unmet, installed_versions, unmet
+from ...overlay.requirements import Unmet, installed_versions, required, unmet
 from ...plugin import FAILED, OK, Verdict, hookimpl
 
 if TYPE_CHECKING:
@@ -34,15 +31,14 @@ def _requirers(setup: WorktreeSetup) -> dict[Unmet, list[str]]:
     """Return the requirements that are not met, each with the names of the editables that have it."""
     versions = installed_versions([setup.site_packages, setup.base_site_packages])
     python = python_version(setup.record.base) or setup.record.python[len("python") :].rstrip("t")
-    editables = {normalized(editable.name) for editable in installed_editables(setup.site_packages)}
     requirers: dict[Unmet, list[str]] = {}
-    for name, distribution in sorted(
-        installed.named(distributions(path=[setup.site_packages])), key=lambda each: each[0]
-    ):
-        for text in (distribution.requires or []) if normalized(name) in editables else ():
+    for _, path in sorted(distributions.metadata(setup.site_packages)):
+        if not distributions.project_folder(path):
+            continue
+        for text in required(path):
             requirement = unmet(text, versions, python)
             if requirement is not None:
-                requirers.setdefault(requirement, []).append(name)
+                requirers.setdefault(requirement, []).append(distributions.spelled_name(path))
     return requirers
 
 

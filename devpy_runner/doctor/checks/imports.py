@@ -26,7 +26,7 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
     """See `hooks.devpy_check`; the Python is started as `devpy python` starts it.
 
     All packages are imported in one process. One of which that tells something bad is imported once more, in a process
-    of its own: the others may have changed what it finds.
+    of its own: the others may have changed what it finds. That one finds nothing without the others is not noticed.
     """
     try:
         by_path = {package.path: package for package in setup.state.packages}
@@ -55,8 +55,9 @@ def devpy_check(setup: WorktreeSetup) -> Iterator[Verdict]:
 
 def _package_verdicts(setup: WorktreeSetup, package: Package, answers: dict[str, Answer]) -> Iterator[Verdict]:
     if package.modules:
-        verdicts = _import_verdicts(package, answers[package.path])
-        if len(answers) > 1 and any(verdict.state != OK for verdict in verdicts):
+        answer = answers[package.path]
+        verdicts = _import_verdicts(package, answer)
+        if len(answers) > 1 and isinstance(answer, list) and any(verdict.state != OK for verdict in verdicts):
             verdicts = _import_verdicts(package, setup.import_packages([package.path])[package.path])
         yield from verdicts
     elif package.is_without_modules:

@@ -23,8 +23,8 @@ BESIDE_THE_STANDARD_LIBRARY = {
 # Modules that Python 3.8 lacks or that a later one has dropped, by the file that asks for them with care.
 NOT_EVERYWHERE = {"config.py": {"tomllib"}}
 IN_EVERY_PYTHON = {
-    "__future__", "_frozen_importlib", "_frozen_importlib_external", "difflib", "functools", "importlib", "json", "os",
-    "re", "shlex", "site", "stat", "sys", "types", "typing", "urllib",
+    "__future__", "_frozen_importlib", "_frozen_importlib_external", "difflib", "functools", "hashlib", "importlib",
+    "json", "os", "re", "shlex", "site", "stat", "sys", "types", "typing", "urllib",
 }  # fmt: skip
 
 by_name = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

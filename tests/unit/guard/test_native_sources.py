@@ -62,6 +62,18 @@ def test_a_branch_that_was_left_and_came_back(project: Path) -> None:
     assert native_sources.newer(str(project), before) == ""
 
 
+def test_a_source_that_an_older_file_has_replaced(project: Path) -> None:
+    before = built(project)
+    other = edit(project.parent / "other.c", "other", later=-1000 * LATER)
+    other.replace(project / "src/a.c")
+    assert native_sources.newer(str(project), before) == str(project / "src/a.c")
+
+
+def test_what_is_no_file(project: Path) -> None:
+    os.mkfifo(project / "src" / "pipe.c")
+    assert native_sources.newer(str(project), built(project)) == ""
+
+
 def test_a_source_that_is_gone(project: Path) -> None:
     before = built(project)
     (project / "src/b/c.pyx").unlink()
@@ -85,7 +97,7 @@ def test_a_binary_that_was_built_by_hand_since(project: Path) -> None:
     before = built(project)
     edit(project / "src/a.c", "other")
     assert native_sources.newer(str(project), before)
-    edit(project / "src/mine.cpython-311-x86_64-linux-gnu.so", "", later=2 * LATER)
+    edit(project / "src/mine.cpython-311-x86_64-linux-gnu.so", "", later=20 * LATER)
     assert native_sources.newer(str(project), before) == ""
 
 

@@ -97,6 +97,37 @@ def test_git_files_that_lead_nowhere(main: Path, tmp_path: Path) -> None:
     assert worktrees.find_sibling(str(tmp_path / "other"), [beside]) is None
 
 
+def test_a_clone_inside_a_sibling_is_no_part_of_it(main: Path, tmp_path: Path) -> None:
+    """All worktrees may well share it; a submodule is the sibling's own."""
+    beside = str(tmp_path / "beside")
+    assert worktrees.find_sibling(str(main / "vendored"), [beside]) is None
+    assert worktrees.find_sibling(f"{beside}/sub", [str(main)]) == (str(main), beside)
+    assert worktrees.own_roots(str(main / "vendored")) == [str(main / "vendored")]
+
+
+@pytest.mark.parametrize("name", ["beside", "elsewhere"])
+def test_git_files_that_lead_nowhere_with_relative_paths(main: Path, tmp_path: Path, name: str) -> None:
+    """As `worktree.useRelativePaths` has git write them."""
+    git(main, "worktree", "add", "-q", "../relative")
+    (main / ".git" / "worktrees" / "relative" / "gitdir").write_text("../../../../relative/.git\n", encoding="utf-8")
+    (tmp_path / "container" / name).mkdir(parents=True)
+    (tmp_path / "relative" / ".git").rename(tmp_path / "container" / name / ".git")
+    (tmp_path / "container" / name / ".git").write_text(
+        "gitdir: ../gone/main/.git/worktrees/relative", encoding="utf-8"
+    )
+    moved = str(main.rename(tmp_path / "container" / "main"))
+    pair = worktrees.find_sibling(moved, [str(tmp_path / "container" / name)])
+    assert pair == (str(tmp_path / "container" / name), moved)
+
+
+def test_unrelated_worktrees_that_are_listed_under_one_name(main: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "beside")
+    stranger = tmp_path / "container" / "stranger"
+    stranger.mkdir(parents=True)
+    (stranger / ".git").write_text("gitdir: /gone/project/.git/worktrees/beside", encoding="utf-8")
+    assert worktrees.find_sibling(str(stranger), [str(main)]) is None
+
+
 def test_a_worktree_of_another_repository_that_is_called_alike(main: Path, tmp_path: Path) -> None:
     broken = tmp_path / "container" / "beside"
     broken.mkdir(parents=True)

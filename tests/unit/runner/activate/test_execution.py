@@ -464,7 +464,10 @@ SHIM = "#!/usr/bin/env bash\nexec pyenv exec\n"
     ("folder", "name", "text", "is_named"),
     [
         ("elsewhere", "pytest", "#!/usr/bin/python3\n", True),
-        ("elsewhere", "pytest", "#!/usr/bin/env python3\n", True),
+        ("elsewhere", "pytest", "#!/usr/bin/env python3\n", False),
+        ("elsewhere", "pytest", "#! /usr/bin/pypy3 -u\n", True),
+        ("elsewhere", "tool", "#!/opt/python-tools/bin/bash\n", False),
+        ("elsewhere", "devpy-tool", "#!/usr/bin/python3\n", False),
         ("elsewhere", "pytest", '#!/bin/sh\n"exec" "/a/python3.9" "$0"\n', True),
         (".pyenv/shims", "pytest", SHIM, True),
         ("elsewhere", "python3.9", "#!/bin/sh\n", True),
@@ -490,6 +493,21 @@ def test_a_python_program_that_is_neither_the_overlays_nor_the_bases(
     assert told.startswith(named) == is_named
     assert ("devpy: warning" in told) == is_named
     assert "neither" not in devpy.run(str(program)).stderr.decode()
+
+
+def test_a_stranger_on_a_path_that_devpy_toml_sets(devpy: Devpy) -> None:
+    program = devpy.folder / "elsewhere" / "pytest"
+    program.parent.mkdir()
+    program.write_text("#!/usr/bin/python3\n", encoding="utf-8")
+    program.chmod(0o755)
+    devpy.additions["PATH"] = f"{devpy.folder}/first:{program.parent}:{SYSTEM}"
+    assert f"so this runs {program}" in devpy.run("pytest").stderr.decode()
+
+
+def test_the_mend_for_another_python(devpy: Devpy) -> None:
+    devpy.program("python3.99", "#!/bin/sh\n")
+    devpy.first, devpy.exports["PATH"] = ["other"], f"{devpy.folder}/first:{SYSTEM}"
+    assert devpy.run("python3.99").stderr.decode().splitlines()[1] == "  this worktree's own Python: devpy python"
 
 
 def test_pyenvs_own_root(devpy: Devpy) -> None:

@@ -175,7 +175,7 @@ def test_root_of_the_active_environment(machine: Machine) -> None:
 )
 @pytest.mark.parametrize("mark", ["# >>> conda initialize >>>", "# >>> mamba initialize >>>", "# mine"])
 def test_an_installation_that_a_shell_was_initialized_for(machine: Machine, file: str, text: str, mark: str) -> None:
-    prefix = machine.install("some where")
+    prefix = machine.install("somewhere" if "fish" in file else "some where")
     machine.write(f"home/{file}", f"# before\n{mark}\n{text.format(prefix)}# <<< conda initialize <<<\n")
     assert machine.root() == (prefix if "initialize" in mark else None)
 
@@ -194,6 +194,20 @@ def test_a_wrapper_around_conda(machine: Machine) -> None:
     machine.write("usr/bin/conda", f"#!/bin/sh\n# not /gone/bin/conda\nexec '{prefix}/bin/conda' \"$@\"\n").chmod(0o755)
     assert machine.root(PATH=f"{machine.folder}/usr/bin") == prefix
     assert machine.root(CONDA_EXE=f"{machine.folder}/usr/bin/conda") == prefix
+
+
+def test_a_wrapper_around_condabin(machine: Machine) -> None:
+    prefix = machine.install("opt/mine")
+    machine.write("usr/bin/conda", f'#!/bin/sh\nexec {prefix}/condabin/conda "$@"\n').chmod(0o755)
+    assert machine.root(PATH=f"{machine.folder}/usr/bin") == prefix
+
+
+def test_the_current_folder_is_no_installation(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even for a user without a home."""
+    machine.install("cwd")
+    monkeypatch.chdir(machine.folder / "cwd")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert read_settings({"PATH": "/nowhere"}).root_prefix is None
 
 
 def test_the_mamba_that_a_shell_uses(machine: Machine) -> None:

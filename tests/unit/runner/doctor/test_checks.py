@@ -286,7 +286,15 @@ def test_unmet_requirements(worktree: WorktreeSetup, root: Path, monkeypatch: py
     """Each is told once, with all packages that have it, and with one command for all."""
     overlay, base = root / "overlay", root / "base"
     for name, requires in {
-        "One": ["six", "Numpy>=2,<3", "here>=1", "wild==1.*", "other; python_version < '3'", "more; extra == 'x'"],
+        "One": [
+            "six",
+            "Numpy>=2,<3",
+            "here>=1",
+            "wild==1.*",
+            "other; python_version < '3'",
+            "more; extra == 'x'",
+            "odd; platform_release >= '4.15-x'",
+        ],
         "two": ["six", "numpy >= 2, < 3", "numpy!=2.5", "two[x]"],
         "three": ["six"],
     }.items():
@@ -327,6 +335,14 @@ def test_a_check_that_is_left_out(setup: WorktreeSetup, root: Path, name: str) -
     assert verdicts["base editables"][1:3] == (SKIPPED, "left out by --skip")
     assert verdicts["dependencies"][1:3] == (SKIPPED, f"left out by doctor.skip in {root}/devpy.toml")
     assert "left out" not in verdicts["overlay"].text
+
+
+def test_a_check_that_devpy_toml_leaves_out_and_that_is_not_there(setup: WorktreeSetup, root: Path) -> None:
+    """A plugin may be installed on one machine and not on another."""
+    toml = '[python]\nbase_conda_env = "/base"\n[doctor]\nskip = ["data"]\n'
+    (root / "devpy.toml").write_text(toml, encoding="utf-8")
+    *_, last = checkup.examine(setup, [])
+    assert last[:3] == ("doctor", WARNING, f"doctor.skip in {root}/devpy.toml: data: no such check")
 
 
 def test_a_plugins_check_that_is_left_out(setup: WorktreeSetup, install: Install) -> None:
