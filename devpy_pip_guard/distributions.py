@@ -102,14 +102,13 @@ def project_folder(path: str, real_path: Callable[[str], str] = os.path.realpath
     return real_path(folder) if folder else ""
 
 
-def developed_folders(site_packages: str, real_path: Callable[[str], str] = os.path.realpath) -> list[str]:
+def developed_folders(site_packages: str) -> list[str]:
     """Return the folders that `conda develop` has put on the path, without symlinks; it leaves no metadata.
 
     :param site_packages: absolute
-    :param real_path: what resolves symlinks
     """
     lines = read_lines(os.path.join(site_packages, CONDA_PTH))
-    return [real_path(line) for line in lines if os.path.isabs(line)]
+    return [os.path.realpath(line) for line in lines if os.path.isabs(line)]
 
 
 def installed_files(path: str) -> list[str]:

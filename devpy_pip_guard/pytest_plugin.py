@@ -48,8 +48,8 @@ class Overlay(NamedTuple):
     declaring_file: str
     declared: list[str]
     """The folders of the declared packages, real paths."""
-    native_sources: dict[str, tuple[int, int, str]]
-    """What compiled parts were built from, as `native_sources.newer` takes it, by the folder of the package."""
+    native_sources: dict[str, native_sources.NativeSources]
+    """What compiled parts were built from, by the folder of the package."""
     left_out: list[str]
     """Those of the declared folders that the user has had left out, since they cannot be installed."""
 
@@ -117,7 +117,11 @@ def read_overlay() -> Overlay:
     missing = fields.get("missing")
     recorded = missing if isinstance(missing, list) else []
     left_out = [path for path in config.editables if path in recorded and devpy_config.problem_of(path)]
-    return Overlay(venv, base, config.file, config.editables, _native_sources(fields.get("editables")), left_out)
+    try:
+        built = native_sources.native_sources_in(fields)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DevpyError(f"{os.path.join(venv, OVERLAY_RECORD)}: broken", _UPDATE) from error
+    return Overlay(venv, base, config.file, config.editables, built, left_out)
 
 
 class Proof:
@@ -264,17 +268,6 @@ def _unusable_editables(overlay: Overlay, packages: list[origins.Package]) -> It
         if not any(is_same(path, package.path) for path in overlay.declared):
             problem = f"{package.name} is installed from {package.path}, not declared in {overlay.declaring_file}"
             yield DevpyError(problem, f"declare it there, or remove it: {_UPDATE}")
-
-
-def _native_sources(editables: object) -> dict[str, tuple[int, int, str]]:
-    """Return what a record has of the sources of compiled parts, for each package that has some, by its folder."""
-    packages = editables if isinstance(editables, dict) else {}
-    built = {path: files.get(native_sources.NAME) for path, files in packages.items() if isinstance(files, dict)}
-    found = {}
-    for path, each in built.items():
-        if isinstance(each, dict) and {"mtime_ns", "size", "sha256"} <= each.keys():
-            found[path] = each["mtime_ns"], each["size"], each["sha256"]
-    return found
 
 
 def _path_entry(module: origins.Module) -> str | None:

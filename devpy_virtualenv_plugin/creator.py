@@ -174,8 +174,7 @@ class DevpyCreator(Creator, Describe):
 
         venv = os.fspath(self.dest)
         previous = record.read(venv)
-        is_same = previous is not None and previous.venv == venv
-        editables, missing = (previous.editables, previous.missing) if previous is not None and is_same else ({}, ())
+        kept = previous if previous is not None and previous.venv == venv else None
         return record.Record(
             version=__version__,
             complete=False,
@@ -186,10 +185,11 @@ class DevpyCreator(Creator, Describe):
             base=os.fspath(self.base),
             base_stamp=record.base_stamp(os.fspath(self.base)),
             python=self._python.name,
-            editables=editables,
+            editables=kept.editables if kept is not None else {},
             has_deps=False,  # the base may have lost some
             site_stamp="",
-            missing=missing,
+            native_sources=kept.native_sources if kept is not None else {},
+            missing=kept.missing if kept is not None else (),
         )
 
     def _discard_activate_scripts(self) -> None:

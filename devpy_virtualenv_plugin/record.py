@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from devpy_pip_guard import OVERLAY_RECORD, pyvenv_cfg
 from devpy_pip_guard.files import status
+from devpy_pip_guard.native_sources import NativeSources, native_sources_in
 from devpy_pip_guard.record import load
 
 FILE_NAME = OVERLAY_RECORD
@@ -50,8 +51,7 @@ class Record(NamedTuple):
     """The folder of the overlay's Python in `lib`, and its name in `bin`: `python3.11`, or `python3.13t` if it is
     free-threaded. No other folder in `lib` counts."""
     editables: dict[str, dict[str, BuildFile]]
-    """For each package that devpy installed, by its folder, its build files by name; among them, as if they were one
-    file, the sources of its compiled parts, see `devpy_pip_guard.native_sources`."""
+    """For each package that devpy installed, by its folder, its build files by name."""
     has_deps: bool
     """Whether dependencies that the base lacks have been installed too."""
     site_stamp: str
@@ -60,6 +60,8 @@ class Record(NamedTuple):
     """The names of the base's console scripts, each of which has a link in the overlay."""
     replaced_scripts: tuple[str, ...] = ()
     """Those of them that are not run, since the overlay has their distribution as well."""
+    native_sources: dict[str, NativeSources] = {}  # noqa: RUF012 - nobody changes it
+    """For each package with compiled parts, by its folder, what these were built from."""
     missing: tuple[str, ...] = ()
     """The folders of declared packages that could not be installed, and that the user has had left out."""
 
@@ -81,6 +83,7 @@ def write(record: Record) -> None:
     data["editables"] = {
         path: {name: file._asdict() for name, file in files.items()} for path, files in record.editables.items()
     }
+    data["native_sources"] = {path: sources._asdict() for path, sources in record.native_sources.items()}
     path = os.path.join(record.venv, FILE_NAME)
     replace_file(path, json.dumps(data, indent=1))
 
@@ -178,6 +181,7 @@ def _parse(data: Any) -> Record:
         editables=editables,
         scripts=tuple(map(str, data.get("scripts", ()))),
         replaced_scripts=tuple(map(str, data.get("replaced_scripts", ()))),
+        native_sources=native_sources_in(data),
         missing=tuple(map(str, data.get("missing", ()))),
         **texts,
     )

@@ -35,6 +35,7 @@ devpy_source() {
     trap devpy_ended EXIT
     # By itself `.` ends a plain sh when it meets a syntax error.
     command . "$devpy_script" </dev/null >&2
+    { set +x; } 2>/dev/null
     trap - EXIT
     [ "${PWD-}" = "$devpy_folder" ] || devpy_return
 }
@@ -117,7 +118,7 @@ devpy_name() {
         python* | pypy*) devpy_word="this worktree's own Python: devpy python" ;;
         *)
             devpy_is_python "$2/$1" || devpy_is_shim "$2" || return 0
-            devpy_word="to have it here: devpy pip install $1"
+            devpy_word="to have it here, install what provides it: devpy pip install …"
             ;;
     esac
     devpy_say "warning: $1: neither the overlay nor the base has it, so this runs $2/$1, on another Python

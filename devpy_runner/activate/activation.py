@@ -254,7 +254,7 @@ def _entries(prefix: str, folder: str) -> list[os.DirEntry[str]]:
     path = os.path.join(prefix, "etc", "conda", folder)
     try:
         return scan(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # conda finds nothing there, either
         return []
     except OSError as error:
         raise DevpyError(f"{path}: {error.strerror}", "make the folder readable") from error

@@ -28,7 +28,8 @@ def warning(name: str, program: str, pyenv_root: str) -> str:
     if not (is_python or _runs_on_python(program) or _is_shim(program, pyenv_root)):
         return ""
     problem = f"{name}: neither the overlay nor the base has it, so this runs {program}, on another Python"
-    mend = "this worktree's own Python: devpy python" if is_python else f"to have it here: devpy pip install {name}"
+    install = "to have it here, install what provides it: devpy pip install …"
+    mend = "this worktree's own Python: devpy python" if is_python else install
     return f"warning: {problem}\n  {mend}"
 
 

@@ -74,8 +74,8 @@ def _initialized(environ: Mapping[str, str]) -> Iterator[str]:
     for file in _SHELL_FILES:
         path = expand_user(file, environ)
         text = beginning(path, most=_LONGEST_SHELL_FILE) if is_file(path) else b""
-        for mark in _INITIALIZED:
-            words = _shell_words(os.fsdecode(text.partition(mark)[2].partition(b"# <<<")[0]))
+        for block in [block for mark in _INITIALIZED for block in text.split(mark)[1:]]:
+            words = _shell_words(os.fsdecode(block.partition(b"# <<<")[0]))
             for variable, value in zip(words, words[1:]):
                 if variable == _ROOT_VARIABLE:
                     yield value

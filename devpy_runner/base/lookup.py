@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from devpy_pip_guard.errors import DevpyError
-from devpy_pip_guard.files import is_dir, names_in, read_bytes
+from devpy_pip_guard.files import is_dir, names_in, read_bytes, real_path
 
 from .condarc import read_settings
 from .installations import expand_user
@@ -62,9 +62,9 @@ def find_prefix(name: str, environ: Mapping[str, str]) -> str | None:
 
 def _only_registered(name: str, environ: Mapping[str, str]) -> str | None:
     """Return the environment of a name that conda has listed, wherever it lies, if there is exactly one."""
-    prefixes = {prefix for prefix in _registered(environ) if os.path.basename(prefix) == name}
-    existing = [prefix for prefix in prefixes if os.path.isabs(prefix) and is_environment(prefix)]
-    return existing[0] if len(existing) == 1 else None
+    prefixes = [prefix for prefix in _registered(environ) if os.path.basename(prefix) == name]
+    existing = {real_path(prefix): prefix for prefix in prefixes if os.path.isabs(prefix) and is_environment(prefix)}
+    return next(iter(existing.values())) if len(existing) == 1 else None
 
 
 def existing_environments(settings: CondaSettings, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -96,7 +96,7 @@ def _registered(environ: Mapping[str, str]) -> list[str]:
         content = read_bytes(expand_user("~/.conda/environments.txt", environ))
     except DevpyError:
         return []
-    return [os.fsdecode(line.strip()) for line in content.splitlines()]
+    return [os.fsdecode(line.strip().rstrip(b"/")) for line in content.splitlines()]
 
 
 def _not_found(name: str, settings: CondaSettings, environ: Mapping[str, str]) -> DevpyError:

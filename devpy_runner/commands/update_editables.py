@@ -48,6 +48,6 @@ def execute(arguments: Namespace) -> int:
     if not config.editables:
         print(f"No editable packages are declared in {config.file}")
     elif not plan.has_work:
-        left_out = f" but {len(missing)}, which {'is' if len(missing) == 1 else 'are'} left out" if missing else ""
-        print(f"Nothing to do: {len(config.editables)} declared, all{left_out} installed and up to date")
+        left_out = f"{len(missing)} left out, all others" if missing else "all"
+        print(f"Nothing to do: {len(config.editables)} declared, {left_out} installed and up to date")
     return 0

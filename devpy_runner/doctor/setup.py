@@ -38,9 +38,6 @@ T = TypeVar("T")
 
 BEING_CHANGED = "another devpy is changing the overlay"
 
-_SECONDS_A_PACKAGE = 5.0
-"""How much longer an import of several packages may take for each of them."""
-
 _UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """Variables with which the programs that a check starts leave nothing behind."""
 
@@ -201,13 +198,12 @@ class WorktreeSetup:
         base, overlay = self.base_site_packages, self.site_packages
         return list(sibling_editables.find(base, overlay, self.config.editables, self.own_roots))
 
-    def run(self, command: list[str], seconds: float = programs.SECONDS) -> Ran:
+    def run(self, command: list[str]) -> Ran:
         """Run a command as `devpy COMMAND` would; the overlay is not brought up to date for it.
 
         :param command: the program, by its absolute path, and its arguments
-        :param seconds: how long it may take
         """
-        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root, seconds)
+        return programs.run(*self._environment.prepare(command, extra=_UNWRITTEN), self.root)
 
     def run_plainly(self, command: list[str]) -> Ran:
         """Run a command as if the caller had typed it without devpy.
@@ -237,8 +233,7 @@ class WorktreeSetup:
         answers: dict[str, list[Any] | Skipped] = {}
         remaining = list(paths)
         while remaining:
-            seconds = programs.SECONDS + _SECONDS_A_PACKAGE * len(remaining)
-            ran = self.run([self.python, interpreter.PROGRAM, "import", *remaining], seconds)
+            ran = self.run([self.python, interpreter.PROGRAM, "import", *remaining])
             found = interpreter.parse_each(ran)
             answers.update((path, answer["modules"]) for path, answer in zip(remaining, found))
             remaining = remaining[len(found) :]

@@ -9,8 +9,10 @@ from typing import Any
 from devpy_pip_guard import native_sources
 from devpy_pip_guard.config import read_toml
 from devpy_pip_guard.errors import DevpyError
-from devpy_virtualenv_plugin.record import BuildFile
+from devpy_pip_guard.native_sources import NativeSources
 
+from .. import programs
+from ..worktree import without_locations
 from .requirements import installed_versions, unmet
 
 _MESON_PYTHON = "mesonpy"
@@ -25,19 +27,36 @@ def contents(path: str) -> dict[str, str]:
     return native_sources.contents(path, native_sources.find(path).sources)
 
 
-def built_sources(path: str, before: dict[str, str]) -> BuildFile | None:
+def built_sources(path: str, before: dict[str, str]) -> NativeSources | None:
     """Return what a package's compiled parts have been built from; None if nothing can tell, or need be told.
 
+    What the build itself writes there counts as it is after the build. What somebody else edits meanwhile counts as it
+    was before. Which of them it is, git tells: it does not track what builds write.
+
     :param path: its folder, absolute
-    :param before: what `contents` returned before it was built; what the build itself has added there counts as well
+    :param before: what `contents` returned before it was built
     """
-    sources = native_sources.find(path).sources
-    if not sources or rebuilds_on_import(path):
+    tree = native_sources.find(path)
+    if not tree.sources or rebuilds_on_import(path):
         return None
-    now = native_sources.contents(path, sources)
-    built = {**now, **{name: before[name] for name in now if name in before}}
-    time = max(sources.values()) if built == now else 0
-    return BuildFile(time, len(sources), native_sources.digest(built))
+    now = native_sources.contents(path, tree.sources)
+    changed = [name for name in now if before.get(name, now[name]) != now[name]]
+    edited = {name: before[name] for name in _tracked(path, changed)}
+    time = 0 if edited else max(tree.sources.values())
+    return NativeSources(time, len(now), native_sources.digest({**now, **edited}), tree.newest_binary)
+
+
+def _tracked(path: str, names: list[str]) -> list[str]:
+    """Return those of a package's files that git tracks.
+
+    :param path: the package's folder, absolute
+    :param names: relative to it
+    """
+    if not names:
+        return []
+    environ = without_locations(os.environ)
+    ran = programs.run(["git", "ls-files", "-z", "--", *names], environ, path)
+    return [name for name in ran.out.split("\0") if name in names]
 
 
 def rebuilds_on_import(path: str) -> bool:

@@ -133,7 +133,7 @@ def old_binaries(config: Config, recorded: Record) -> Iterator[tuple[str, str]]:
     :param recorded: the overlay's record
     """
     for path in config.editables:
-        built = recorded.editables.get(path, {}).get(native_sources.NAME)
+        built = recorded.native_sources.get(path)
         source = "" if built is None else native_sources.newer(path, built)
         if source:
             yield path, source

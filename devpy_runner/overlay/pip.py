@@ -27,6 +27,7 @@ _SETTINGS = {
     "PIP_NO_COLOR": "1",
     "PIP_NO_INPUT": "1",
     "PIP_USER": "0",  # in pip's configuration, it would lead packages out of the overlay
+    "PYTHONPATH": "",  # [env] or an activation script may set it for what the user runs
 }
 # These would lead packages out of the overlay, or others into it.
 _DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQUIREMENT", "ROOT", "TARGET")

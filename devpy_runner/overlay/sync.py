@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from devpy_pip_guard import distributions, native_sources
+from devpy_pip_guard import distributions
 from devpy_pip_guard.config import check_editables, problem_of
 from devpy_pip_guard.errors import DevpyError
 from devpy_virtualenv_plugin import base_scripts, record
@@ -14,7 +14,7 @@ from devpy_virtualenv_plugin.base_python import UPGRADE, refuse_unfit, untested
 from devpy_virtualenv_plugin.layout import site_packages
 from devpy_virtualenv_plugin.lock import empty, locked
 from devpy_virtualenv_plugin.mends import conda_install
-from devpy_virtualenv_plugin.record import BuildFile, Record
+from devpy_virtualenv_plugin.record import Record
 
 from ..activate.environment import overlay_variables, worktree_environment
 from ..base import facts
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from devpy_pip_guard.config import Config
+    from devpy_pip_guard.native_sources import NativeSources
 
 
 class SyncOptions(NamedTuple):
@@ -49,8 +50,8 @@ class SyncOptions(NamedTuple):
     """Uninstall the editables that devpy.toml does not declare, whoever has installed them."""
     verbose: bool = False
     """Show what pip prints."""
-    leaves_out_missing: bool = False
-    """Go on with the rest where declared packages cannot be installed."""
+    leaves_out_missing: bool | None = None
+    """Go on with the rest where declared packages cannot be installed; None if they have been left out before."""
 
 
 class Plan(NamedTuple):
@@ -118,7 +119,8 @@ def _without_missing(config: Config, options: SyncOptions) -> Config:
     """
     recorded = record.read(config.venv)
     missing = [path for path in config.editables if problem_of(path)]
-    if not options.leaves_out_missing and (recorded is None or not set(missing) <= set(recorded.missing)):
+    are_left_out = recorded is not None and set(missing) <= set(recorded.missing)
+    if not (are_left_out if options.leaves_out_missing is None else options.leaves_out_missing):
         check_editables(config)
     kept = {path: declared for path, declared in zip(config.editables, config.declared) if path not in missing}
     return config._replace(editables=list(kept), declared=list(kept.values()), missing=tuple(missing))
@@ -181,13 +183,15 @@ def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
             build_files = {path: editables.build_files(path) for path in plan.install}
             sources = {path: compiled.contents(path) for path in plan.install}
             _install(plan, config, recorded, pip)
-            _add_built_sources(build_files, sources, config)
+            built = _built_sources(sources, config)
         except BaseException as error:
             if not disk_space.is_lacking(error):  # without space, pip may not have put back what it had changed
                 _write_record(config, _without_packages(recorded, plan.install))
             raise
-        unchanged = _without_packages(recorded, plan.install).editables
-        updated = updated._replace(editables={**unchanged, **build_files})
+        unchanged = _without_packages(recorded, plan.install)
+        updated = updated._replace(
+            editables={**unchanged.editables, **build_files}, native_sources={**unchanged.native_sources, **built}
+        )
     missing = missing_scripts(config.venv, recorded)
     if missing and not plan.has_work:
         pip.progress.note(f"linked the base's {', '.join(missing)} in {config.venv} again")
@@ -195,20 +199,22 @@ def _update_packages(config: Config, pip: Pip, options: SyncOptions) -> Plan:
     return plan
 
 
-def _add_built_sources(
-    build_files: dict[str, dict[str, BuildFile]], sources: dict[str, dict[str, str]], config: Config
-) -> None:
-    """Add what compiled parts have been built from to the build files of the packages that have just been installed."""
+def _built_sources(before: dict[str, dict[str, str]], config: Config) -> dict[str, NativeSources]:
+    """Return what compiled parts have been built from, for those of the packages just installed that have some.
+
+    :param before: what the sources of each package held before it was built
+    """
     pure = {editable.path for editable in _installed(config) if editable.is_pure}
-    for path, files in build_files.items():
-        built = None if path in pure else compiled.built_sources(path, sources[path])
-        if built is not None:
-            files[native_sources.NAME] = built
+    found = {path: compiled.built_sources(path, each) for path, each in before.items() if path not in pure}
+    return {path: sources for path, sources in found.items() if sources is not None}
 
 
 def _without_packages(recorded: Record, paths: list[str]) -> Record:
     """Return a record without the packages in some folders, so that they count as not installed."""
-    return recorded._replace(editables={path: files for path, files in recorded.editables.items() if path not in paths})
+    return recorded._replace(
+        editables={path: files for path, files in recorded.editables.items() if path not in paths},
+        native_sources={path: built for path, built in recorded.native_sources.items() if path not in paths},
+    )
 
 
 def _plan(config: Config, recorded: Record, options: SyncOptions) -> Plan:

@@ -437,6 +437,10 @@ def test_branch_that_lacks_declared_packages(
     assert went_on.code == 0
     assert f"warning: {root}/flit is declared, but is not a directory: it is left out" in went_on.err
     assert f"uninstalled sample-flit ({root}/flit)" in went_on.err
+    for arguments in ([], ["--missing=error"]):
+        assert devpy("update-editables", *arguments, cwd=root).code == 2
+    again = devpy("update-editables", "--missing=warn", cwd=root)
+    assert again.out == "Nothing to do: 3 declared, 2 left out, all others installed and up to date\n"
     result = devpy("python", "-c", WHERE, cwd=root)
     assert result.out == f"{own_module(root)}\n"
     assert f"warning: {root}/hatchling is declared, but has neither" in result.err

@@ -58,6 +58,16 @@ def test_pythonpath_with_modules_that_devpy_uses(
     assert devpy("clean", cwd=root).code == 0
 
 
+def test_pythonpath_of_devpy_toml_with_modules_that_pip_uses(
+    tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
+) -> None:
+    folder = shadows(tmp_path / "shadows")
+    toml = CONFIG.format(base=conda_env.name, package=PACKAGE) + f'[env]\nPYTHONPATH = "{folder}"\n'
+    root = repository(tmp_path / "root", PACKAGE, files={"devpy.toml": toml})
+    assert devpy("update-editables", cwd=root).code == 0
+    assert "the wrong json" in devpy("python", "-c", "import json", cwd=root).err
+
+
 def test_modules_that_devpy_uses_in_the_current_folder(
     tmp_path: Path, conda_env: CondaEnvironment, repository: MakeRepository, devpy: Devpy
 ) -> None:

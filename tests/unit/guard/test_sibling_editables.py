@@ -64,6 +64,31 @@ def test_one_of_conda_develop(places: Places) -> None:
     assert places.find("a") == [("", f"{places.main}/a", ""), ("", f"{places.main}/b", f"{places.feature}/b")]
 
 
+def test_what_leads_there_without_being_an_editable(places: Places) -> None:
+    write_files(places.main, {"b/src/b/__init__.py": ""})
+    write_files(places.base, {"mine.pth": f"# mine\nimport os\n{places.main}/b/src\n"})
+    (places.base / "b").symlink_to(places.main / "b" / "src" / "b")
+    found = list(sibling_editables.find(str(places.base), str(places.overlay), [], [str(places.feature)]))
+    assert [(each.path, each.own) for each in found] == [
+        (f"{places.main}/b/src", f"{places.feature}/b"),
+        (f"{places.main}/b/src/b", f"{places.feature}/b"),
+    ]
+    found = list(
+        sibling_editables.find(str(places.base), str(places.overlay), [f"{places.feature}/b"], [str(places.feature)])
+    )
+    config = str(places.feature / "devpy.toml")
+    assert [sibling_editables.describe(each, "/b", config).mend for each in found] == [
+        f"take {places.main}/b/src out of {places.base}/mine.pth",
+        f"rm {places.base}/b",
+    ]
+
+
+def test_the_lines_of_an_editable_are_not_told_twice(places: Places) -> None:
+    places.install(places.base, "b", places.main / "b")
+    write_files(places.base, {"__editable__.b-1.0.pth": f"{places.main}/b/src\n"})
+    assert places.find() == [("b", f"{places.main}/b", f"{places.feature}/b")]
+
+
 def test_one_whose_link_leads_to_a_sibling(places: Places, tmp_path: Path) -> None:
     (tmp_path / "current").symlink_to(places.main)
     places.install(places.base, "a", tmp_path / "current" / "a")
@@ -81,6 +106,6 @@ def test_what_mends_it(places: Places) -> None:
     write_files(places.base, {CONDA_PTH: f"{places.main}/gone\n"})
     config = str(places.feature / "devpy.toml")
     found = sibling_editables.find(str(places.base), str(places.overlay), [], [str(places.feature)])
-    without_name, named = (sibling_editables.describe(each, "/my base", config).mend for each in found)
+    named, without_name = (sibling_editables.describe(each, "/my base", config).mend for each in found)
     assert without_name == f"conda develop --uninstall -p '/my base' {places.main}/gone"
     assert named == (f'declare this worktree\'s own: add "a" to packages in {config}, then: devpy update-editables')
