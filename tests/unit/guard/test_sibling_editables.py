@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -61,21 +62,18 @@ def test_one_that_this_worktree_has_renamed(places: Places) -> None:
 
 def test_one_of_conda_develop(places: Places) -> None:
     write_files(places.base, {CONDA_PTH: f"{places.main}/a\n{places.main}/b\n{places.feature}/b\n"})
-    assert places.find("a") == [("", f"{places.main}/a", ""), ("", f"{places.main}/b", f"{places.feature}/b")]
+    assert places.find("a") == [("", f"{places.main}/b", f"{places.feature}/b")]
 
 
 def test_what_leads_there_without_being_an_editable(places: Places) -> None:
     write_files(places.main, {"b/src/b/__init__.py": ""})
     write_files(places.base, {"mine.pth": f"# mine\nimport os\n{places.main}/b/src\n"})
     (places.base / "b").symlink_to(places.main / "b" / "src" / "b")
+    folders = [f"{places.main}/b/src", f"{places.main}/b/src/b"]
+    assert places.find() == [("", folder, f"{places.feature}/b") for folder in folders]
+    assert places.find("b") == []
+    shutil.rmtree(places.feature / "b")
     found = list(sibling_editables.find(str(places.base), str(places.overlay), [], [str(places.feature)]))
-    assert [(each.path, each.own) for each in found] == [
-        (f"{places.main}/b/src", f"{places.feature}/b"),
-        (f"{places.main}/b/src/b", f"{places.feature}/b"),
-    ]
-    found = list(
-        sibling_editables.find(str(places.base), str(places.overlay), [f"{places.feature}/b"], [str(places.feature)])
-    )
     config = str(places.feature / "devpy.toml")
     assert [sibling_editables.describe(each, "/b", config).mend for each in found] == [
         f"take {places.main}/b/src out of {places.base}/mine.pth",
