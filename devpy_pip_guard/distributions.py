@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 CONDA_PTH = "conda.pth"
 """The file in site-packages that `conda develop` adds folders to."""
 
+EGG_LINK = ".egg-link"
+"""How a file ends that `setup.py develop` leaves in the place of metadata."""
+
 _DIST_INFO = ".dist-info"
 _EGG_INFO = ".egg-info"
-_EGG_LINK = ".egg-link"
 _FILE_URL = "file://"
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
@@ -40,8 +42,8 @@ def metadata(site_packages: str) -> list[tuple[str, str]]:
             distributions.append((normalized(entry[: -len(_DIST_INFO)].rpartition("-")[0]), f"{site_packages}/{entry}"))
         elif entry.endswith(_EGG_INFO):  # conda packages that were not made from wheels; a dash ends the name
             distributions.append((normalized(entry[: -len(_EGG_INFO)].partition("-")[0]), f"{site_packages}/{entry}"))
-        elif entry.endswith(_EGG_LINK):
-            distributions.append((normalized(entry[: -len(_EGG_LINK)]), f"{site_packages}/{entry}"))
+        elif entry.endswith(EGG_LINK):
+            distributions.append((normalized(entry[: -len(EGG_LINK)]), f"{site_packages}/{entry}"))
     return distributions
 
 
@@ -50,10 +52,10 @@ def metadata_folders(path: str) -> list[str]:
 
     :param path: of the distribution's metadata, as `metadata` returns it
     """
-    if not path.endswith(_EGG_LINK):
+    if not path.endswith(EGG_LINK):
         return [path]
     folder = [*read_lines(path), ""][0]
-    name = normalized(os.path.basename(path)[: -len(_EGG_LINK)])
+    name = normalized(os.path.basename(path)[: -len(EGG_LINK)])
     names = [entry for entry in (os.listdir(folder) if os.path.isdir(folder) else ()) if entry.endswith(_EGG_INFO)]
     return [os.path.join(folder, entry) for entry in names if normalized(entry[: -len(_EGG_INFO)]) == name]
 
@@ -64,7 +66,7 @@ def spelled_name(path: str) -> str:
     :param path: of the distribution's metadata, as `metadata` returns it
     """
     names = core_metadata(path, "Name")
-    return next(iter(names), os.path.basename(path)[: -len(_EGG_LINK)] if path.endswith(_EGG_LINK) else "")
+    return next(iter(names), os.path.basename(path)[: -len(EGG_LINK)] if path.endswith(EGG_LINK) else "")
 
 
 def core_metadata(path: str, field: str) -> list[str]:
@@ -94,7 +96,7 @@ def project_folder(path: str, real_path: Callable[[str], str] = os.path.realpath
     :param path: of the distribution's metadata, as `metadata` returns it
     :param real_path: what resolves symlinks
     """
-    if path.endswith(_EGG_LINK):
+    if path.endswith(EGG_LINK):
         on_path, to_project = [*read_lines(path), "", ""][:2]
         return real_path(os.path.join(on_path, to_project)) if os.path.isabs(on_path) else ""
     origin = f"{path}/direct_url.json"  # few have one, and an open that fails takes long

@@ -68,7 +68,7 @@ def _editables(site_packages: str) -> Iterator[tuple[str, str]]:
     """Yield name and folder of each editable."""
     note_read(site_packages)  # enough for folders of metadata in it: installers replace them as a whole
     for _, path in distributions.metadata(site_packages):
-        if not os.path.isdir(path):  # an `.egg-link`
+        if path.endswith(distributions.EGG_LINK):  # which is rewritten in place
             note_read(path)
         folder = distributions.project_folder(path, real_path)
         if folder:

@@ -141,7 +141,7 @@ def old_binaries(config: Config, recorded: Record) -> Iterator[tuple[str, str]]:
 
 def _from_metadata(site_packages: str) -> Iterator[Editable]:
     for _, path in sorted(distributions.metadata(site_packages)):
-        if not os.path.isdir(path):  # an `.egg-link`, which is rewritten in place
+        if path.endswith(distributions.EGG_LINK):  # which is rewritten in place
             note_read(path)
         folder, name = distributions.project_folder(path), distributions.spelled_name(path)
         if folder and name:
