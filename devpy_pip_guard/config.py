@@ -36,10 +36,12 @@ base_conda_env = "my-conda-env"
 packages = ["."]
 """
 
+DEVPY, PIP = "devpy", "pip"
+
 _KEYS: dict[str, set[str] | None] = {
     "devpy": {"extends", "kind"},
     "python": {"base_conda_env", "venv"},
-    "editables": {"packages", "install_deps"},
+    "editables": {"packages", "install_deps", "installer"},
     "doctor": {"skip"},
     "env": None,  # any name
 }
@@ -70,6 +72,8 @@ class Config(NamedTuple):
     """The same folders as they were declared, symlinks and all."""
     install_deps: bool
     """Whether dependencies that the base lacks are installed into the overlay."""
+    installer: str
+    """What builds and installs editables: `DEVPY` or `PIP`."""
     env: dict[str, str]
     """Variables set after activation, with `{root}`, `{venv}` and `{base}` still in place."""
     skipped_checks: list[str]
@@ -243,6 +247,7 @@ def _declaration(entry: str, path: str, document: Document, *, is_stack: bool) -
         editables=list(packages),
         declared=list(packages.values()),
         install_deps=_typed(path, document, "editables.install_deps", bool, default=False),
+        installer=_installer(path, document),
         env=_env(path, document),
         skipped_checks=_skipped_checks(path, document),
     )
@@ -299,6 +304,13 @@ def _packages(path: str, document: Document) -> dict[str, str]:
             raise _wrong(path, "editables.packages", item, f"is declared twice ({real})", "remove one of the two")
         packages[real] = folder
     return packages
+
+
+def _installer(path: str, document: Document) -> str:
+    installer = _string(path, document, "editables.installer", default=DEVPY)
+    if installer not in (DEVPY, PIP):
+        raise _wrong(path, "editables.installer", installer, "is unknown", f'write "{DEVPY}" or "{PIP}"')
+    return installer
 
 
 def _skipped_checks(path: str, document: Document) -> list[str]:

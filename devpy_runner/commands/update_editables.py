@@ -25,7 +25,7 @@ def add_options(parser: ArgumentParser) -> None:
         default="error",
         help="with `warn`, leave out declared packages that are not there, as long as they are not",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show what pip prints")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what build backends and pip print")
 
 
 def execute(arguments: Namespace) -> int:

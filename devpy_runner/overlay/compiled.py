@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Any
 
 from devpy_pip_guard import native_sources
-from devpy_pip_guard.config import read_toml
-from devpy_pip_guard.errors import DevpyError
 from devpy_pip_guard.native_sources import NativeSources
 
 from .. import programs
 from ..worktree import without_locations
+from .backends import backend_of
 from .requirements import installed_versions, unmet
 
-_MESON_PYTHON = "mesonpy"
 _NINJA = "ninja"
 
 
@@ -37,7 +34,7 @@ def built_sources(path: str, before: dict[str, str]) -> NativeSources | None:
     :param before: what `contents` returned before it was built
     """
     tree = native_sources.find(path)
-    if not tree.sources or rebuilds_on_import(path):
+    if not tree.sources or backend_of(path).rebuilds_on_import:
         return None
     now = native_sources.contents(path, tree.sources)
     changed = [name for name in now if before.get(name, now[name]) != now[name]]
@@ -59,16 +56,6 @@ def _tracked(path: str, names: list[str]) -> list[str]:
     return [name for name in ran.out.split("\0") if name in names]
 
 
-def rebuilds_on_import(path: str) -> bool:
-    """Tell whether a package is built again, where that is needed, whenever it is imported.
-
-    :param path: its folder, absolute
-    """
-    document = _pyproject(path)
-    rebuild = _table(document, "tool", "scikit-build", "editable").get("rebuild")
-    return _is_of_meson(document) or rebuild is True
-
-
 def missing_at_import(path: str, site_packages: list[str], search_path: str, python: str) -> list[str] | None:
     """Return the build requirements that a package needs to be imported, and that are not there for good.
 
@@ -80,33 +67,12 @@ def missing_at_import(path: str, site_packages: list[str], search_path: str, pyt
     :param python: as the overlay's record has it
     :return: names, each with the versions that would do; None for a package that imports build nothing for
     """
-    document = _pyproject(path)
-    if not _is_of_meson(document):
+    backend = backend_of(path)
+    if not backend.is_meson_python:
         return None
-    requires = _table(document, "build-system").get("requires")
-    requires = [text for text in requires if isinstance(text, str)] if isinstance(requires, list) else []
-    version = python[len("python") :].rstrip("t")
     versions = installed_versions(site_packages)
-    lacking = filter(None, (unmet(text, versions, version) for text in requires))
+    version = python[len("python") :].rstrip("t")
+    lacking = filter(None, (unmet(text, versions, version) for text in backend.requires))
     missing = [f"{requirement.name}{requirement.specifier}" for requirement in lacking]
     has_ninja = shutil.which(_NINJA, path=search_path) or _NINJA in versions
     return missing if has_ninja else [*missing, _NINJA]
-
-
-def _pyproject(path: str) -> dict[str, Any]:
-    try:
-        return read_toml(os.path.join(path, "pyproject.toml"))
-    except DevpyError:  # there is none, or its backend will say what is wrong
-        return {}
-
-
-def _is_of_meson(document: dict[str, Any]) -> bool:
-    return _table(document, "build-system").get("build-backend") == _MESON_PYTHON
-
-
-def _table(document: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a table inside others; an empty one if there is none, or it is something else."""
-    for name in names:
-        inner = document.get(name)
-        document = inner if isinstance(inner, dict) else {}
-    return document

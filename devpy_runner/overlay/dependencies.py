@@ -26,7 +26,7 @@ def install(site_packages: str, base_site_packages: str, pip: Pip) -> None:
 
     :param site_packages: the overlay's, absolute, with the editables already in it
     :param base_site_packages: that of the conda environment, absolute
-    :raises PipError: if a requirement cannot be met
+    :raises InstallError: if a requirement cannot be met
     """
     import tempfile
 

@@ -33,10 +33,10 @@ _SETTINGS = {
 _DIVERSIONS = ("DRY_RUN", "EDITABLE", "PREFIX", "PYTHON", "REQUIRE_HASHES", "REQUIREMENT", "ROOT", "TARGET")
 
 
-class PipError(DevpyError):
-    """pip has ended with an error.
+class InstallError(DevpyError):
+    """A package cannot be built, or pip has ended with an error.
 
-    :param output: what it printed
+    :param output: what was printed
     """
 
     def __init__(self, problem: str, mend: str, output: str = "") -> None:
@@ -89,7 +89,7 @@ class Pip(NamedTuple):
 
         :param arguments: the command and its arguments
         :param task: what this is for, as in "installing api-service"
-        :raises PipError: if pip fails, with its output and, where that tells, the package at fault
+        :raises InstallError: if pip fails, with its output and, where that tells, the package at fault
         """
         import subprocess
 
@@ -129,13 +129,13 @@ class Pip(NamedTuple):
         else:
             self.progress.live(doing)
 
-    def _failure(self, task: str, package: str, output: str) -> PipError:
+    def _failure(self, task: str, package: str, output: str) -> InstallError:
         if "No module named pip" in output:
-            return PipError(f"{task}: {self.base} has no pip", conda_install(self.base, "pip"))
+            return InstallError(f"{task}: {self.base} has no pip", conda_install(self.base, "pip"))
         failed = _FAILED.search(output)
         at_fault = failed["name"] if failed else package
         what = f"{task} {at_fault}" if at_fault and at_fault not in task else task
-        return PipError(f"{what} failed", "mend that, then: devpy update-editables", "" if self.verbose else output)
+        return InstallError(f"{what} failed", "mend that, then: devpy update-editables", "" if self.verbose else output)
 
 
 def _package(line: str) -> str | None:

@@ -24,10 +24,10 @@ from ..base.prefix import check_prefix, python_version
 from ..plugin.manager import find_base
 from ..records import start_variables
 from ..worktree import without_locations
-from . import compiled, disk_space, editables
+from . import builds, compiled, disk_space, editables
 from .creation import build
 from .editables import Editable
-from .pip import Pip, PipError, without_diversions
+from .pip import InstallError, Pip, without_diversions
 from .progress import Progress
 from .state import ABSENT, CURRENT, INCOMPLETE, Overlay, examine, is_writable, missing_scripts, refuse_foreign
 
@@ -49,7 +49,7 @@ class SyncOptions(NamedTuple):
     tidy: bool = False
     """Uninstall the editables that devpy.toml does not declare, whoever has installed them."""
     verbose: bool = False
-    """Show what pip prints."""
+    """Show what build backends and pip print."""
     leaves_out_missing: bool | None = None
     """Go on with the rest where declared packages cannot be installed; None if they have been left out before."""
 
@@ -102,7 +102,7 @@ def bring_up_to_date(config: Config, root: str, environ: Mapping[str, str], opti
         pip = Pip(env, prefix, progress, options.verbose)
         try:
             return _update_packages(config, pip, options)
-        except PipError:
+        except InstallError:
             if overlay.state != INCOMPLETE or _holds_regular_packages(config):
                 raise
             # What an interrupted pip has left behind can be in the way of the next one.
@@ -245,9 +245,10 @@ def _needs_install(path: str, editable: Editable | None, recorded: Record, optio
 def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
     if plan.install:
         previous = _installed(config)
-        in_place = [path for path in plan.install if _can_be_built_in_place(path, config, recorded, pip)]
-        _install_editables([path for path in plan.install if path not in in_place], [], pip)
-        _install_editables(in_place, ["--no-build-isolation"], pip)
+        left = builds.install(plan.install, config, recorded, pip)
+        in_place = [path for path in left if _needs_lasting_requirements(path, config, recorded, pip)]
+        _install_by_pip([path for path in left if path not in in_place], [], pip)
+        _install_by_pip(in_place, ["--no-build-isolation"], pip)
         missing = editables.missing_at_start(_site_packages(config))
         if missing:
             pip.run(["install", "--no-deps", "--ignore-installed", *missing], f"installing {missing[0]}")
@@ -259,7 +260,7 @@ def _install(plan: Plan, config: Config, recorded: Record, pip: Pip) -> None:
         dependencies.install(_site_packages(config), site_packages(recorded.base, recorded.python), pip)
 
 
-def _install_editables(paths: list[str], options: list[str], pip: Pip) -> None:
+def _install_by_pip(paths: list[str], options: list[str], pip: Pip) -> None:
     if paths:
         requests = [argument for path in paths for argument in ("--editable", _as_pip_takes_it(path))]
         name = f" {os.path.basename(paths[0])}" if len(paths) == 1 else ""
@@ -271,10 +272,10 @@ def _as_pip_takes_it(path: str) -> str:
     return Path(path).as_uri() if path.endswith("]") else path
 
 
-def _can_be_built_in_place(path: str, config: Config, recorded: Record, pip: Pip) -> bool:
-    """Tell whether a package that every import builds again must be built with what is there for good, and can be.
+def _needs_lasting_requirements(path: str, config: Config, recorded: Record, pip: Pip) -> bool:
+    """Tell whether a package that every import builds again is to be built with what is there for good.
 
-    If it cannot, the user is told: an import will fail as soon as there is something to build.
+    If some of that is missing, the user is told: an import will fail as soon as there is something to build.
     """
     folders = [site_packages(prefix, recorded.python) for prefix in (config.venv, recorded.base)]
     missing = compiled.missing_at_import(path, folders, pip.search_path, recorded.python)
@@ -288,7 +289,7 @@ def _can_be_built_in_place(path: str, config: Config, recorded: Record, pip: Pip
 def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
     """Uninstall by name, as often as it takes: of two editables that share a name, pip uninstalls one at a time.
 
-    :raises PipError: if pip leaves some of them installed
+    :raises InstallError: if pip leaves some of them installed
     """
     remaining, installed = unwanted, _installed(config)
     while remaining:
@@ -303,7 +304,7 @@ def _uninstall(unwanted: list[Editable], config: Config, pip: Pip) -> None:
         if remaining and installed == previous:
             paths = ", ".join(editable.path for editable in remaining)
             mend = "devpy clean, then: devpy update-editables"
-            raise PipError(f"pip has not uninstalled {paths} from {config.venv}", mend)
+            raise InstallError(f"pip has not uninstalled {paths} from {config.venv}", mend)
     for editable in dict.fromkeys(unwanted):
         pip.progress.note(f"uninstalled {editable.name or 'a path'} ({editable.path})")
 
@@ -318,7 +319,7 @@ def _report_installed(paths: list[str], config: Config, pip: Pip) -> None:
     """Tell the user what has been installed.
 
     :param paths: the folders of the packages that pip was told to install
-    :raises PipError: if a declared package is not installed; of two with the same name, pip keeps one
+    :raises InstallError: if a declared package is not installed; of two with the same name, pip keeps one
     """
     by_path = {editable.path: editable for editable in _installed(config)}
     for path in config.editables:
@@ -328,17 +329,17 @@ def _report_installed(paths: list[str], config: Config, pip: Pip) -> None:
         pip.progress.note(f"installed {by_path[path].name} ({path})")
 
 
-def _not_installed(path: str, installed: list[str], config: Config) -> PipError:
+def _not_installed(path: str, installed: list[str], config: Config) -> InstallError:
     """Return the error for a declared package that pip has not installed.
 
     :param installed: the folders of those that it has installed instead
     """
     if not installed:
         problem = f"pip has not installed {path} into {config.venv}"
-        return PipError(problem, "remove target, prefix and root from pip's configuration: pip config list")
+        return InstallError(problem, "remove target, prefix and root from pip's configuration: pip config list")
     rivals = " or ".join(installed)
     problem = f"{config.file}: editables.packages: {path} is called as {rivals} is, which has taken its place"
-    return PipError(problem, "give each a name of its own, or declare only one: devpy update-editables")
+    return InstallError(problem, "give each a name of its own, or declare only one: devpy update-editables")
 
 
 def _write_record(config: Config, updated: Record) -> None:

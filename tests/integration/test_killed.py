@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +160,29 @@ def test_interrupt_leaves_the_packages_as_they_were(root: Path, devpy: Devpy, de
     assert wrong(devpy, root) == ""
 
 
+def test_killed_at_any_change_to_the_overlay(root: Path, devpy: Devpy, devpy_environ: Environ) -> None:
+    """While devpy itself installs the package: its files are replaced one by one."""
+    program = KILLED_PIP.replace('"pip" in sys.orig_argv and venv', "True").replace(
+        "os.killpg(0", "os.kill(os.getpid()"
+    )
+    command = [sys.executable, "-c", f"{program}\nfrom devpy_runner.cli import main\nsys.exit(main())"]
+    killed, stuck, step = 0, [], 1 if full() else 3
+    while True:
+        assert wrong(devpy, root) == ""
+        environ = {**devpy_environ, "KILLED_IN": str(root / ".venv"), "KILLED_AT": str(killed)}
+        ended = subprocess.run([*command, "update-editables", "--reinstall"], cwd=root, env=environ, check=False)
+        told = wrong(devpy, root)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -signal.SIGKILL
+        if told:
+            stuck.append(f"ahead of change {killed}: {told}")
+            shutil.rmtree(root / ".venv")
+        killed += step
+    assert killed > 10
+    assert not stuck, "\n".join(stuck)
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     for _ in range(6000):
         if condition():
@@ -173,6 +198,8 @@ def test_pip_killed_at_any_change(
     base = make_conda_env.clone(conda_env, "whose-pip-is-killed")
     (base.site_packages / "sitecustomize.py").write_text(KILLED_PIP, encoding="utf-8")
     root = sample_worktree.make(tmp_path / "repository", repository, base)
+    with (root / "devpy.toml").open("a", encoding="utf-8") as stream:
+        stream.write('installer = "pip"\n')
     environ = {**devpy_environ, "KILLED_IN": str(root / ".venv")}
     killed, stuck, step = 0, [], 1 if full() else 7
     while True:

@@ -300,13 +300,25 @@ def test_failure_in_a_fresh_worktree_is_repaired(tree: Worktree) -> None:
 
 def test_verbose_shows_pips_output(tree: Worktree) -> None:
     tree.declare("alpha")
+    toml = tree.root / "devpy.toml"
+    toml.write_text(toml.read_text("utf-8") + 'installer = "pip"\n', encoding="utf-8")
     result = tree.update("-v")
     assert "Successfully installed alpha-1.0" in result.err
     assert result.out == ""
     assert "Successfully installed" not in tree.update("--reinstall").err
 
 
-def test_verbose_failure_shows_pips_output_once(tree: Worktree) -> None:
+def test_verbose_shows_what_backends_print(tree: Worktree) -> None:
+    tree.declare("alpha")
+    backend = tree.root / "alpha" / "backend.py"
+    backend.write_text(backend.read_text("utf-8") + "\nprint('the backend was here')\n", encoding="utf-8")
+    result = tree.update("-v")
+    assert f"{tree.root}/alpha: built\nthe backend was here" in result.err
+    assert result.out == ""
+    assert "the backend was here" not in tree.update("--reinstall").err
+
+
+def test_verbose_failure_shows_the_output_once(tree: Worktree) -> None:
     tree.declare("alpha")
     tree.edit("alpha", 'version = "1.0"', 'version = "1.0"\n# fail')
     result = tree.update("-v")
@@ -460,9 +472,12 @@ def test_legacy_tools_of_an_old_base(tree: Worktree, make_conda_env: MakeCondaEn
     expected = str(tree.root / "legacy-setup-py" / "sample_legacy_setup_py" / "__init__.py")
     assert tree.run("python", "-c", code).out.strip() == expected
     assert tree.run("true").err == ""
-    tree.declare("alpha", base=base.name)  # for which this pip is too old
-    refused = tree.update()
-    assert refused.code == 2
+    tree.declare("alpha", base=base.name)
+    assert "installed alpha" in notes(tree.update())
+    toml = tree.root / "devpy.toml"
+    toml.write_text(toml.read_text("utf-8") + 'installer = "pip"\n', encoding="utf-8")
+    refused = tree.update("--reinstall")
+    assert refused.code == 2  # this pip is too old for it
     assert "setup.py" in refused.err
     assert "Traceback" not in refused.err
     tree.declare(base=base.name)

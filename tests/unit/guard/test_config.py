@@ -37,6 +37,7 @@ def test_the_smallest_config_has_defaults(tmp_path: Path) -> None:
         editables=[],
         declared=[],
         install_deps=False,
+        installer="devpy",
         env={},
         skipped_checks=[],
     )

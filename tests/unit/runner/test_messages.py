@@ -5,7 +5,7 @@ import pytest
 from devpy_pip_guard.errors import DevpyError
 from devpy_runner.cli import main
 from devpy_runner.messages import tell
-from devpy_runner.overlay.pip import PipError
+from devpy_runner.overlay.pip import InstallError
 
 
 def test_a_problem_is_one_line_and_commands_no_terminal() -> None:
@@ -21,10 +21,10 @@ def test_a_long_problem_keeps_its_ends() -> None:
 
 
 def test_what_pip_has_printed_keeps_its_lines() -> None:
-    error = PipError("installing a failed", "mend that", "one\ntwo\n")
+    error = InstallError("installing a failed", "mend that", "one\ntwo\n")
     assert error.problem == "installing a failed"
     assert str(error) == "installing a failed:\n    one\n    two\n  mend that"
-    assert str(PipError("installing a failed", "mend that")) == "installing a failed\n  mend that"
+    assert str(InstallError("installing a failed", "mend that")) == "installing a failed\n  mend that"
 
 
 def test_what_is_told_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from devpy_runner.overlay import dependencies
-from devpy_runner.overlay.pip import Pip, PipError
+from devpy_runner.overlay.pip import InstallError, Pip
 
 pytestmark = pytest.mark.bounds
 
@@ -19,7 +19,7 @@ class RecordingPip:
         self.requirements: list[str] = []
         self.constraints: list[str] = []
         self.calls = 0
-        self.error: PipError | None = None
+        self.error: InstallError | None = None
 
     def run(self, arguments: list[str], task: str) -> None:
         assert arguments[0] == "install"
@@ -163,6 +163,6 @@ def test_broken_metadata_in_the_overlay(overlay: Overlay) -> None:
 
 def test_failure_of_pip_is_passed_on(overlay: Overlay) -> None:
     overlay.add_editable("alpha", "six")
-    overlay.pip.error = PipError("no", "way")
-    with pytest.raises(PipError, match="no"):
+    overlay.pip.error = InstallError("no", "way")
+    with pytest.raises(InstallError, match="no"):
         overlay.install()

@@ -10,7 +10,7 @@ import pytest
 from devpy_pip_guard.config import load
 from devpy_runner.base.lookup import Base
 from devpy_runner.overlay import editables, sync
-from devpy_runner.overlay.pip import Pip, PipError
+from devpy_runner.overlay.pip import InstallError, Pip
 from devpy_runner.overlay.progress import Progress
 from devpy_runner.overlay.state import ABSENT, Overlay
 from devpy_virtualenv_plugin import record
@@ -44,6 +44,6 @@ def test_a_pip_that_uninstalls_nothing_is_not_asked_for_ever(tmp_path: Path) -> 
         assert len(asked) < 3
 
     pip = cast("Pip", SimpleNamespace(run=run, progress=SimpleNamespace(note=print)))
-    with pytest.raises(PipError, match="stranger"):
+    with pytest.raises(InstallError, match="stranger"):
         sync._uninstall(editables.installed(str(site_packages)), load(str(tmp_path / "devpy.toml")), pip)
     assert asked == [(["uninstall", "--yes", "stranger"], "uninstalling stranger")]
