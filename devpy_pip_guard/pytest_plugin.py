@@ -135,9 +135,7 @@ class Proof:
         self._overlay = overlay
         self._packages = packages
         self._message = ""
-        folders = [os.path.dirname(overlay.venv), *overlay.declared]
-        innermost = dict.fromkeys(root for path in folders for root in [*worktrees.roots(path)][:1])
-        self._roots = list(dict.fromkeys(root for each in innermost for root in worktrees.own_roots(each)))
+        self._roots = worktrees.own_roots_around([os.path.dirname(overlay.venv), *overlay.declared])
 
     def pytest_report_header(self) -> list[str]:
         """Name the overlay, its base, and where each declared package comes from."""

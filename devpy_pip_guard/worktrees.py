@@ -9,7 +9,7 @@ from .files import exists, git_dir, is_dir, is_same_folder, note_read, real_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Iterable, Iterator
 
 _WORKTREES = "worktrees"
 """The folder in git's own in which it keeps a folder for each linked worktree."""
@@ -43,6 +43,15 @@ def own_roots(root: str) -> list[str]:
     :param root: a real path, as are what is returned
     """
     return [*_with_superprojects(root)] or [root]
+
+
+def own_roots_around(folders: Iterable[str]) -> list[str]:
+    """Return what `own_roots` returns for the innermost worktree around each of some folders, each root once.
+
+    :param folders: absolute
+    """
+    innermost = dict.fromkeys(root for folder in folders for root in [*roots(folder)][:1])
+    return list(dict.fromkeys(root for each in innermost for root in own_roots(each)))
 
 
 def _with_superprojects(start: str) -> Iterator[str]:

@@ -142,9 +142,8 @@ def _other_worktree_warnings(config: Config, own_roots: list[str]) -> Iterator[s
 def _base_editable_warnings(config: Config, recorded: Record, own_roots: list[str]) -> Iterator[str]:
     """Yield a warning for each editable in the base that is another worktree's, and not declared here."""
     base, overlay = (site_packages(prefix, recorded.python) for prefix in (recorded.base, config.venv))
-    innermost = [next(worktrees.roots(path), "") for path in config.editables if config.is_stack]
-    roots = [*own_roots, *(root for each in filter(None, innermost) for root in worktrees.own_roots(each))]
-    for editable in sibling_editables.find(base, overlay, config.editables, list(dict.fromkeys(roots))):
+    of_stack = worktrees.own_roots_around(config.editables) if config.is_stack else []
+    for editable in sibling_editables.find(base, overlay, config.editables, [*own_roots, *of_stack]):
         yield str(sibling_editables.describe(editable, recorded.base, config.file))
 
 
